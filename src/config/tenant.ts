@@ -1,0 +1,107 @@
+// What the fold needs to know of one tenant: every value resolved, no optional keys, plain data that can be posted to a
+// worker and stored in the ledger with its epoch. How YAML becomes this is the business of the other files here.
+
+export type MatchType = 'strict' | 'regex';
+export interface PolicyAttribute {
+  key: string;
+  value: string | number | boolean;
+}
+export interface PolicyMatch {
+  matchType: MatchType;
+  attributes: PolicyAttribute[];
+}
+export interface FilterPolicy {
+  include?: PolicyMatch;
+  includeAny?: PolicyMatch;
+  exclude?: PolicyMatch;
+}
+export interface DimensionMapping {
+  name: string;
+  sourceLabels: string[];
+  join: string;
+}
+
+export interface IntrinsicDimensions {
+  service: boolean;
+  spanName: boolean;
+  spanKind: boolean;
+  statusCode: boolean;
+  statusMessage: boolean;
+}
+
+export interface SpanMetricsSettings {
+  /** Upper bounds in seconds, as written (may be unsorted). */
+  histogramBuckets: number[];
+  intrinsicDimensions: IntrinsicDimensions;
+  dimensions: string[];
+  dimensionMappings: DimensionMapping[];
+  enableTargetInfo: boolean;
+  targetInfoExcludedDimensions: string[];
+  enableInstanceLabel: boolean;
+  spanMultiplierKey: string;
+  enableTracestateSpanMultiplier: boolean;
+  filterPolicies: FilterPolicy[];
+}
+
+export interface ServiceGraphsSettings {
+  waitMs: number;
+  maxItems: number;
+  histogramBuckets: number[];
+  dimensions: string[];
+  peerAttributes: string[];
+  databaseNameAttributes: string[];
+  enableClientServerPrefix: boolean;
+  enableMessagingSystemLatencyHistogram: boolean;
+  enableVirtualNodeLabel: boolean;
+  spanMultiplierKey: string;
+  enableTracestateSpanMultiplier: boolean;
+  filterPolicies: FilterPolicy[];
+}
+
+export interface HostInfoSettings {
+  hostIdentifiers: string[];
+  metricName: string;
+}
+
+/** Names that `processors` may hold (rule book, section 0). */
+export const PROCESSOR_NAMES = [
+  'span-metrics',
+  'span-metrics-latency',
+  'span-metrics-count',
+  'span-metrics-size',
+  'service-graphs',
+  'service-graphs-request',
+  'service-graphs-latency',
+  'service-graphs-connection-info',
+  'host-info',
+] as const;
+export type ProcessorName = (typeof PROCESSOR_NAMES)[number];
+
+export interface TenantSettings {
+  processors: ProcessorName[];
+  collectionIntervalMs: number;
+  disableCollection: boolean;
+  /** A span counts only if its end is within this many ms of its record's time, either side. */
+  slackMs: number;
+  staleDurationMs: number;
+  /** Bytes; 0 = no limit. */
+  maxLabelNameLength: number;
+  maxLabelValueLength: number;
+  externalLabels: Record<string, string>;
+  injectTenantIdAs: string;
+  limiterType: 'series' | 'entity';
+  /** 0 = unlimited. */
+  maxActiveSeries: number;
+  maxActiveEntities: number;
+  maxCardinalityPerLabel: number;
+  histogramMode: 'classic' | 'native' | 'both';
+  nativeBucketFactor: number;
+  nativeMaxBuckets: number;
+  nativeMinResetMs: number;
+  spanNameSanitization: '' | 'dry_run' | 'enabled';
+  traceIdLabelName: string;
+  remoteWriteHeaders: Record<string, string>;
+  spanMetrics: SpanMetricsSettings;
+  serviceGraphs: ServiceGraphsSettings;
+  hostInfo: HostInfoSettings;
+}
