@@ -1,0 +1,82 @@
+// The fold of all tenants behind one interface: push, advance, collect. The shard drives it from the log by ticks; simulate drives
+// it on a virtual clock. Tenants are made at their first record, and always visited in the order of their names.
+
+import type { TenantSettings } from '../config/index.ts';
+import type { Section } from '../registry/index.ts';
+import { TenantFold } from './tenant-fold.ts';
+
+export interface FoldOptions {
+  settingsOf(tenant: string): TenantSettings;
+  originMs: number;
+}
+
+export class Fold {
+  private readonly options: FoldOptions;
+  private readonly tenants = new Map<string, TenantFold>();
+  private order: TenantFold[] = [];
+  private advancedMs: number;
+
+  constructor(options: FoldOptions) {
+    this.options = options;
+    this.advancedMs = options.originMs;
+  }
+
+  /** See TenantFold.push. @throws DecodeError: nothing of the request was counted. */
+  push(tenant: string, nowMs: number, recordMs: number, bytes: Uint8Array, skipMetrics: boolean): void {
+    this.tenant(tenant).push(nowMs, recordMs, bytes, skipMetrics);
+  }
+
+  /** Fires the timers due up to `tMs`, before a push or a collection at that instant. */
+  advance(tMs: number): void {
+    for (const tenant of this.order) tenant.advance(tMs);
+    if (tMs > this.advancedMs) this.advancedMs = tMs;
+  }
+
+  /** Changes of every tenant up to boundary `tMs`. Section names begin with the tenant and a slash; `meta.tenant` has it too. */
+  collect(tMs: number): Section[] {
+    return this.order.flatMap((fold) => fold.collect(tMs).map((section) => named(fold.tenant, section)));
+  }
+
+  everything(tMs: number): Section[] {
+    return this.order.flatMap((fold) => fold.everything(tMs).map((section) => named(fold.tenant, section)));
+  }
+
+  /** Applies a section of `collect` or `everything`, said at `tMs`. All of a boundary before the next. */
+  load(section: Section, tMs: number): void {
+    this.advancedMs = Math.max(this.advancedMs, tMs);
+    this.tenant(String(section.meta['tenant'])).load(section, tMs);
+  }
+
+  /** Loading is over. */
+  loaded(): void {
+    for (const tenant of this.order) tenant.loaded(this.advancedMs);
+  }
+
+  /** Is there anything that time alone would change (edges to expire, rows to go stale)? */
+  get hasWork(): boolean {
+    return this.order.some((tenant) => tenant.registry.liveRows > 0 || tenant.hasPending);
+  }
+
+  all(): readonly TenantFold[] {
+    return this.order;
+  }
+
+  tenant(name: string): TenantFold {
+    let fold = this.tenants.get(name);
+    if (!fold) {
+      fold = new TenantFold({
+        tenant: name,
+        settings: this.options.settingsOf(name),
+        originMs: this.options.originMs,
+        startMs: this.advancedMs,
+      });
+      this.tenants.set(name, fold);
+      this.order = [...this.tenants.values()].sort((a, b) => (a.tenant < b.tenant ? -1 : 1));
+    }
+    return fold;
+  }
+}
+
+function named(tenant: string, section: Section): Section {
+  return { ...section, name: `${tenant}/${section.name}`, meta: { ...section.meta, tenant } };
+}

@@ -1,0 +1,2 @@
+export { Fold, type FoldOptions } from './fold.ts';
+export { TenantFold } from './tenant-fold.ts';

@@ -1,0 +1,179 @@
+// One tenant's fold: bytes → decoder → processors → registry, and its timers. A pure function of what is pushed and when:
+// nothing here or below reads a clock, a random number or a locale.
+
+import type { TenantSettings } from '../config/index.ts';
+import { Decoder, ExtractionPlan, type SpanBatch } from '../otlp/index.ts';
+import {
+  AttributeSymbols,
+  hostInfoSpec,
+  type Processor,
+  type ProcessorContext,
+  spanMetricsSpec,
+  TenantCounters,
+} from '../processors/index.ts';
+import { Registry, type Section } from '../registry/index.ts';
+import { serviceGraphsSpec } from '../servicegraph/index.ts';
+import { Timers } from './timers.ts';
+
+const EXPIRY_PERIOD_MS = 2_000;
+const RELOAD_PERIOD_MS = 10_000;
+const SWEEP_PERIOD_MS = 300_000;
+
+/** The processors there are: a new one is added here. */
+const SPECS = [spanMetricsSpec, serviceGraphsSpec, hostInfoSpec] as const;
+
+export interface TenantFoldOptions {
+  tenant: string;
+  settings: TenantSettings;
+  /** Timers fire at every origin + k · period. */
+  originMs: number;
+  startMs: number;
+}
+
+export class TenantFold {
+  readonly tenant: string;
+  readonly counters = new TenantCounters();
+  readonly registry: Registry;
+  settings: TenantSettings;
+  private wanted: TenantSettings;
+  private decoder!: Decoder;
+  private symbols!: AttributeSymbols;
+  private processors: Processor[] = [];
+  private readonly timers: Timers;
+
+  constructor({ tenant, settings, originMs, startMs }: TenantFoldOptions) {
+    this.tenant = tenant;
+    this.settings = settings;
+    this.wanted = settings;
+    this.registry = new Registry(settings);
+    this.build();
+    this.timers = new Timers(
+      [
+        {
+          periodMs: EXPIRY_PERIOD_MS,
+          needed: () => this.hasPending,
+          fire: (atMs) => {
+            for (const processor of this.processors) processor.expire?.(atMs);
+          },
+        },
+        { periodMs: RELOAD_PERIOD_MS, needed: () => this.wanted !== this.settings, fire: () => this.reload() },
+        { periodMs: SWEEP_PERIOD_MS, needed: () => this.registry.liveRows > 0, fire: (atMs) => this.registry.sweep(atMs) },
+      ],
+      originMs,
+      startMs,
+    );
+  }
+
+  /** Edges (or dropped sides) that wait. */
+  get hasPending(): boolean {
+    return this.processors.some((p) => p.hasPending);
+  }
+
+  /** Names of the active processors. */
+  get active(): string[] {
+    return this.processors.map((p) => p.name);
+  }
+
+  /**
+   * Takes one ExportTraceServiceRequest in. Nothing of a request that can't be decoded is counted.
+   * @param nowMs time of processing: last updates, deadlines of edges
+   * @param recordMs what the slack rule compares a span's end with
+   * @throws DecodeError
+   */
+  push(nowMs: number, recordMs: number, bytes: Uint8Array, skipMetrics: boolean): void {
+    const batch = this.decoder.decode(bytes);
+    this.counters.spansReceived += batch.count;
+    this.counters.bytesReceived += this.decoder.requestSizeBytes;
+    if (skipMetrics) {
+      this.counters.skippedProcessorPushes += this.processors.length;
+      return;
+    }
+    const outside = keepWithinSlack(batch, recordMs, this.settings.slackMs);
+    if (outside > 0) this.counters.discard('outside_metrics_ingestion_slack', 'all', outside);
+    this.symbols.sync();
+    for (let p = 0; p < this.processors.length; p++) this.processors[p]!.process(batch, nowMs);
+  }
+
+  /** Fires every timer that is due up to `tMs`. */
+  advance(tMs: number): void {
+    this.timers.advance(tMs);
+  }
+
+  /** What changed up to boundary `tMs`, and the last word on it: zero samples and exemplars are said once. */
+  collect(tMs: number): Section[] {
+    return [...this.registry.changes(tMs), ...this.processors.flatMap((p) => p.changes?.(tMs) ?? [])];
+  }
+
+  everything(tMs: number): Section[] {
+    return [...this.registry.everything(tMs), ...this.processors.flatMap((p) => p.everything?.(tMs) ?? [])];
+  }
+
+  load(section: Section, tMs: number): void {
+    if (section.meta['holder'] === 'rows') this.registry.load(section, tMs);
+    else for (const processor of this.processors) processor.load?.(section, tMs);
+  }
+
+  /** Loading is over: the state stands at `tMs`. */
+  loaded(tMs: number): void {
+    this.registry.loaded();
+    for (const processor of this.processors) processor.loaded?.();
+    this.timers.restart(tMs);
+  }
+
+  /** The settings that the next reload check will find. */
+  want(settings: TenantSettings): void {
+    this.wanted = settings;
+  }
+
+  /** Changes over to the wanted settings now. Rows survive where their label schema and histogram layout stay. */
+  reload(): void {
+    if (JSON.stringify(this.settings) === JSON.stringify(this.wanted)) {
+      this.wanted = this.settings;
+      return;
+    }
+    this.settings = this.wanted;
+    this.registry.configure(this.settings);
+    this.build();
+  }
+
+  private build(): void {
+    const { settings, registry } = this;
+    const specs = SPECS.map((spec) => spec(settings)).filter((spec) => spec !== undefined);
+    const plan = new ExtractionPlan(specs.flatMap((spec) => spec.keys));
+    this.decoder = new Decoder(plan);
+    this.symbols = new AttributeSymbols(plan, this.decoder.resources, registry, settings.maxLabelValueLength);
+    const context: ProcessorContext = {
+      tenant: this.tenant,
+      settings,
+      plan,
+      resources: this.decoder.resources,
+      registry,
+      symbols: this.symbols,
+      counters: this.counters,
+    };
+    registry.symbolHolders.length = 0;
+    this.processors = specs.map((spec) => spec.create(context));
+  }
+}
+
+const NANOS_PER_MS = 1_000_000n;
+
+/** Marks the spans whose end is within the slack of the record's time, both ends included; returns how many are not. */
+function keepWithinSlack(batch: SpanBatch, recordMs: number, slackMs: number): number {
+  const from = BigInt(Math.max(0, recordMs - slackMs)) * NANOS_PER_MS;
+  const to = BigInt(Math.max(0, recordMs + slackMs)) * NANOS_PER_MS;
+  const fromHigh = Number(from >> 32n);
+  const fromLow = Number(from & 0xffffffffn);
+  const toHigh = Number(to >> 32n);
+  const toLow = Number(to & 0xffffffffn);
+  const { endHigh, endLow, kept } = batch;
+  let outside = 0;
+  for (let i = 0; i < batch.count; i++) {
+    const high = endHigh[i]!;
+    const low = endLow[i]!;
+    const inside = (high > fromHigh || (high === fromHigh && low >= fromLow)) && (high < toHigh || (high === toHigh && low <= toLow));
+    kept[i] = inside ? 1 : 0;
+    if (!inside) outside++;
+  }
+  return outside;
+}

@@ -1,0 +1,164 @@
+// Attribute values as symbols. A resource's are worked out once and kept; a span's string is interned from its bytes in place, any
+// other type by its encoded bytes, so that its text is made once per distinct value. Shared by a tenant's processors.
+
+import { ByteTable } from '../bytes/index.ts';
+import { type ExtractionPlan, type ResourceTable, type SpanBatch, valueText } from '../otlp/index.ts';
+import type { Registry } from '../registry/index.ts';
+import { kindName, statusName } from './names.ts';
+
+export const ABSENT = -1;
+const UNKNOWN = -2;
+const MAX_OTHER_VALUES = 65_536;
+
+const SERVICE_NAME = new TextEncoder().encode('service.name');
+const SERVICE_NAMESPACE = new TextEncoder().encode('service.namespace');
+const SERVICE_INSTANCE_ID = new TextEncoder().encode('service.instance.id');
+
+/** Columns of what is known of each resource, before the planned keys. */
+const SERVICE = 0;
+const JOB = 1;
+const INSTANCE = 2;
+const FIXED = 3;
+
+export class AttributeSymbols {
+  private readonly resources: ResourceTable;
+  private readonly registry: Registry;
+  /** Bytes; 0 = no limit. */
+  private readonly maxValueLength: number;
+  private readonly width: number;
+  private ofResource: Int32Array;
+  private others = new ByteTable();
+  private otherSymbols = new Int32Array(64);
+  private enums: [kinds: Map<number, number>, statuses: Map<number, number>] = [new Map(), new Map()];
+  private resourceGeneration = 0;
+  private registryGeneration = 0;
+
+  constructor(plan: ExtractionPlan, resources: ResourceTable, registry: Registry, maxValueLength: number) {
+    this.resources = resources;
+    this.registry = registry;
+    this.maxValueLength = maxValueLength;
+    this.width = FIXED + plan.keys.length;
+    this.ofResource = new Int32Array(this.width * 64).fill(UNKNOWN);
+  }
+
+  /** Before each request: forgets what went stale, makes room for the resources there are. */
+  sync(): void {
+    if (this.resourceGeneration !== this.resources.generation || this.registryGeneration !== this.registry.generation) {
+      this.resourceGeneration = this.resources.generation;
+      this.registryGeneration = this.registry.generation;
+      this.ofResource.fill(UNKNOWN);
+      this.others = new ByteTable();
+      this.enums = [new Map(), new Map()];
+    }
+    if (this.others.count > MAX_OTHER_VALUES) this.others = new ByteTable();
+    const needed = this.resources.count * this.width;
+    if (needed > this.ofResource.length) {
+      const wider = new Int32Array(needed * 2).fill(UNKNOWN);
+      wider.set(this.ofResource);
+      this.ofResource = wider;
+    }
+  }
+
+  /** `service.name`; ABSENT where the resource has no such key (an empty one is the empty symbol). */
+  service(resource: number): number {
+    return this.fixed(resource, SERVICE);
+  }
+
+  /** `namespace/name`, or the name alone; the empty symbol without a name. */
+  job(resource: number): number {
+    return this.fixed(resource, JOB);
+  }
+
+  instance(resource: number): number {
+    return this.fixed(resource, INSTANCE);
+  }
+
+  /** The resource's first attribute with the slot's key, else the span's; ABSENT if neither has it. */
+  value(batch: SpanBatch, span: number, slot: number): number {
+    const resource = this.resourceValue(batch.resource[span]!, slot);
+    return resource === ABSENT ? this.spanValue(batch, span, slot) : resource;
+  }
+
+  resourceValue(resource: number, slot: number): number {
+    const at = resource * this.width + FIXED + slot;
+    let symbol = this.ofResource[at]!;
+    if (symbol === UNKNOWN) {
+      const { slotStart, slotEnd, bytes } = this.resources.get(resource);
+      symbol = slotStart[slot]! < 0 ? ABSENT : this.text(valueText(bytes, slotStart[slot]!, slotEnd[slot]!));
+      this.ofResource[at] = symbol;
+    }
+    return symbol;
+  }
+
+  spanValue(batch: SpanBatch, span: number, slot: number): number {
+    const at = span * batch.slots + slot;
+    const start = batch.slotStart[at]!;
+    if (start < 0) return ABSENT;
+    const end = batch.slotEnd[at]!;
+    const buf = batch.bytes;
+    if (start < end && buf[start] === 10) {
+      const n = buf[start + 1]!;
+      if (n < 128 && start + 2 + n === end) return this.range(batch, start + 2, end);
+    }
+    const before = this.others.count;
+    const other = this.others.intern(buf, batch.view, start, end);
+    if (other === before) {
+      if (other === this.otherSymbols.length) {
+        const wider = new Int32Array(other * 2);
+        wider.set(this.otherSymbols);
+        this.otherSymbols = wider;
+      }
+      this.otherSymbols[other] = this.text(valueText(buf, start, end));
+    }
+    return this.otherSymbols[other]!;
+  }
+
+  /** The bytes [start, end) of the request as a label value, cut to the longest that is allowed. */
+  range(batch: SpanBatch, start: number, end: number): number {
+    const stop = this.maxValueLength > 0 && end - start > this.maxValueLength ? start + this.maxValueLength : end;
+    return this.registry.symbols.intern(batch.bytes, batch.view, start, stop);
+  }
+
+  /** A label value that is not in the request. */
+  text(bytes: Uint8Array): number {
+    const cut = this.maxValueLength > 0 && bytes.length > this.maxValueLength ? bytes.subarray(0, this.maxValueLength) : bytes;
+    return this.registry.symbols.internBytes(cut);
+  }
+
+  kind(kind: number): number {
+    return this.enumSymbol(this.enums[0], kind, kindName);
+  }
+
+  status(status: number): number {
+    return this.enumSymbol(this.enums[1], status, statusName);
+  }
+
+  private enumSymbol(known: Map<number, number>, value: number, name: (value: number) => string): number {
+    let symbol = known.get(value);
+    if (symbol === undefined) {
+      symbol = this.registry.symbols.internText(name(value));
+      // Any number may come; only a few are worth keeping.
+      if (known.size < 64) known.set(value, symbol);
+    }
+    return symbol;
+  }
+
+  private fixed(resource: number, column: number): number {
+    const at = resource * this.width + column;
+    if (this.ofResource[at] === UNKNOWN) this.identify(resource);
+    return this.ofResource[at]!;
+  }
+
+  private identify(index: number): void {
+    const resource = this.resources.get(index);
+    const name = resource.text(SERVICE_NAME);
+    const namespace = resource.text(SERVICE_NAMESPACE);
+    const instance = resource.text(SERVICE_INSTANCE_ID);
+    const at = index * this.width;
+    this.ofResource[at + SERVICE] = name ? this.text(name) : ABSENT;
+    const hasName = name !== undefined && name.length > 0;
+    const job = !hasName ? new Uint8Array(0) : namespace?.length ? Buffer.concat([namespace, Buffer.from('/'), name]) : name;
+    this.ofResource[at + JOB] = this.text(job);
+    this.ofResource[at + INSTANCE] = this.text(instance ?? new Uint8Array(0));
+  }
+}

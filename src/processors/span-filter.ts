@@ -1,0 +1,112 @@
+// Filter policies compiled: which spans a processor sees. All policies are pooled: any exclude drops, any include_any keeps, then
+// all includes must match; without those a span is kept unless there was an include_any.
+
+import { compileRegex, type FilterPolicy, type PolicyMatch, parsePolicyKey } from '../config/index.ts';
+import { utf8Text } from '../bytes/index.ts';
+import type { SpanBatch } from '../otlp/index.ts';
+import { stringValue } from '../otlp/index.ts';
+import { kindName, statusName } from './names.ts';
+import type { ProcessorContext } from './processor.ts';
+
+type Predicate = (batch: SpanBatch, span: number) => boolean;
+
+export interface SpanFilter {
+  accepts(batch: SpanBatch, span: number): boolean;
+}
+
+/** Attribute keys that the policies look at. */
+export function filterKeys(policies: readonly FilterPolicy[]): string[] {
+  const keys: string[] = [];
+  for (const match of policies.flatMap((p) => [p.include, p.includeAny, p.exclude])) {
+    for (const { key } of match?.attributes ?? []) {
+      const target = parsePolicyKey(key);
+      if ('attribute' in target) keys.push(target.attribute);
+    }
+  }
+  return keys;
+}
+
+/** Undefined where there is nothing to filter. */
+export function compileFilter(policies: readonly FilterPolicy[], context: ProcessorContext): SpanFilter | undefined {
+  if (policies.length === 0) return undefined;
+  const compile = (match: PolicyMatch | undefined): Predicate[] => (match ? [compileMatch(match, context)] : []);
+  const excludes = policies.flatMap((p) => compile(p.exclude));
+  const includeAnys = policies.flatMap((p) => compile(p.includeAny));
+  const includes = policies.flatMap((p) => compile(p.include));
+  return {
+    accepts(batch, span) {
+      if (excludes.some((matches) => matches(batch, span))) return false;
+      if (includeAnys.some((matches) => matches(batch, span))) return true;
+      if (includes.length > 0) return includes.every((matches) => matches(batch, span));
+      return includeAnys.length === 0;
+    },
+  };
+}
+
+function compileMatch(match: PolicyMatch, context: ProcessorContext): Predicate {
+  const predicates = match.attributes.map(({ key, value }): Predicate => {
+    const target = parsePolicyKey(key);
+    const regex = match.matchType === 'regex' ? compileRegex(String(value)) : undefined;
+    const matchesText = (text: string) => (regex ? regex.test(text) : text === value);
+    if ('intrinsic' in target) {
+      switch (target.intrinsic) {
+        case 'kind':
+          return memo((batch, span) => batch.kind[span]!, (kind) => matchesText(kindName(kind)));
+        case 'status':
+          return memo((batch, span) => batch.status[span]!, (status) => matchesText(statusName(status)));
+        default:
+          return (batch, span) => matchesText(utf8Text(batch.bytes.subarray(batch.nameStart[span]!, batch.nameEnd[span]!)));
+      }
+    }
+    const matchesValue = regex
+      ? (buf: Uint8Array, start: number, end: number) => regex.test(utf8Text(stringValue(buf, start, end) ?? new Uint8Array(0)))
+      : strictMatcher(value);
+    const slot = context.plan.slotOf(target.attribute);
+    if (target.scope === 'resource') {
+      return (batch, span) => {
+        const resource = context.resources.get(batch.resource[span]!);
+        const start = resource.slotStart[slot]!;
+        return start >= 0 && matchesValue(resource.bytes, start, resource.slotEnd[slot]!);
+      };
+    }
+    return (batch, span) => {
+      const at = span * batch.slots + slot;
+      const start = batch.slotStart[at]!;
+      return start >= 0 && matchesValue(batch.bytes, start, batch.slotEnd[at]!);
+    };
+  });
+  return (batch, span) => predicates.every((matches) => matches(batch, span));
+}
+
+/** Enum fields take few values: each is matched once. */
+function memo(read: (batch: SpanBatch, span: number) => number, matches: (value: number) => boolean): Predicate {
+  const known = new Map<number, boolean>();
+  return (batch, span) => {
+    const value = read(batch, span);
+    let result = known.get(value);
+    if (result === undefined) {
+      result = matches(value);
+      if (known.size < 64) known.set(value, result);
+    }
+    return result;
+  };
+}
+
+/** The attribute is read as the wanted type; one of another type reads as that type's zero value. */
+function strictMatcher(wanted: string | number | boolean): (buf: Uint8Array, start: number, end: number) => boolean {
+  if (typeof wanted === 'string') {
+    return (buf, start, end) => utf8Text(stringValue(buf, start, end) ?? new Uint8Array(0)) === wanted;
+  }
+  if (typeof wanted === 'boolean') return (buf, start, end) => (buf[start] === 16 && end - start === 2 ? buf[start + 1] === 1 : false) === wanted;
+  return (buf, start, end) => numberValue(buf, start, end, Number.isInteger(wanted)) === wanted;
+}
+
+function numberValue(buf: Uint8Array, start: number, end: number, integer: boolean): number {
+  if (integer && buf[start] === 24) {
+    let value = 0n;
+    for (let p = start + 1, shift = 0n; p < end; p++, shift += 7n) value |= BigInt(buf[p]! & 127) << shift;
+    return Number(BigInt.asIntN(64, value));
+  }
+  if (!integer && buf[start] === 33) return new DataView(buf.buffer, buf.byteOffset, buf.length).getFloat64(start + 1, true);
+  return 0;
+}

@@ -1,0 +1,268 @@
+// Span metrics: calls, latency and size per label set. Labels are compiled to a list of sources, one per label name; a span
+// fills the key with symbols and finds its row. Hot file: `process` runs for every span (bench/fold).
+
+import type { SpanMetricsSettings, TenantSettings } from '../config/index.ts';
+import { sanitizeLabelName } from '../config/index.ts';
+import type { SpanBatch } from '../otlp/index.ts';
+import { EMPTY_SYMBOL, type HistogramPart, INVALID_LABELS, makeSchema, type RowTable, type TableSchema } from '../registry/index.ts';
+import { ABSENT, type AttributeSymbols } from './attribute-symbols.ts';
+import { constantLabels } from './constant-labels.ts';
+import type { Processor, ProcessorContext, ProcessorSpec } from './processor.ts';
+import { compileFilter, filterKeys, type SpanFilter } from './span-filter.ts';
+import { SpanWeight, weightKeys } from './span-weight.ts';
+import { TargetInfo } from './target-info.ts';
+
+const NAME = 'span-metrics';
+
+/** The parts that may be on, in the order in which a limit sees them. */
+interface Parts {
+  count: boolean;
+  latency: boolean;
+  size: boolean;
+}
+
+type Source =
+  | { kind: 'service' | 'span_name' | 'span_kind' | 'status_code' | 'status_message' }
+  | { kind: 'dimension'; key: string }
+  | { kind: 'mapping'; keys: string[]; join: string }
+  /** Wins only if it is not empty; else what was there before stays. */
+  | { kind: 'job' | 'instance'; otherwise: Source | undefined };
+
+const INTRINSIC_NAMES = new Set(['service', 'span_name', 'span_kind', 'status_code', 'status_message']);
+
+export function spanMetricsSpec(settings: TenantSettings): ProcessorSpec | undefined {
+  const on = new Set<string>(settings.processors);
+  const all = on.has(NAME);
+  const parts: Parts = {
+    count: all || on.has('span-metrics-count'),
+    latency: all || on.has('span-metrics-latency'),
+    size: all || on.has('span-metrics-size'),
+  };
+  if (!parts.count && !parts.latency && !parts.size) return undefined;
+  const { spanMetrics } = settings;
+  const keys = [
+    ...spanMetrics.dimensions,
+    ...spanMetrics.dimensionMappings.flatMap((m) => m.sourceLabels),
+    ...filterKeys(spanMetrics.filterPolicies),
+    ...weightKeys(spanMetrics.spanMultiplierKey),
+  ];
+  return { name: NAME, keys, create: (context) => new SpanMetrics(context, parts) };
+}
+
+export class SpanMetrics implements Processor {
+  readonly name = NAME;
+  private readonly context: ProcessorContext;
+  private readonly symbols: AttributeSymbols;
+  private readonly table: RowTable;
+  private readonly sources: Source[];
+  private readonly slots: number[][];
+  private readonly filter: SpanFilter | undefined;
+  private readonly weight: SpanWeight | undefined;
+  private readonly targetInfo: TargetInfo | undefined;
+  private readonly bounds: Float64Array;
+  private readonly countColumn: number;
+  private readonly latencyColumn: number;
+  private readonly sizeColumn: number;
+  private readonly exemplarBase: number;
+
+  constructor(context: ProcessorContext, parts: Parts) {
+    this.context = context;
+    this.symbols = context.symbols;
+    const { settings, plan } = context;
+    const labels = compileLabels(settings.spanMetrics, settings.maxLabelNameLength);
+    const names = [...labels.keys()].sort();
+    this.sources = names.map((name) => labels.get(name)!);
+    this.slots = this.sources.map((source) => slotsOf(source, (key) => plan.slotOf(key)));
+    const schema = spanMetricsSchema(context.tenant, settings, names, parts);
+    this.table = context.registry.table(schema);
+    this.filter = compileFilter(settings.spanMetrics.filterPolicies, context);
+    this.weight = SpanWeight.from(settings.spanMetrics.spanMultiplierKey, settings.spanMetrics.enableTracestateSpanMultiplier, context);
+    this.targetInfo = settings.spanMetrics.enableTargetInfo ? new TargetInfo(context) : undefined;
+    const latency = schema.parts.find((part): part is HistogramPart => part.kind === 'histogram');
+    this.bounds = Float64Array.from(latency?.bounds ?? []);
+    this.countColumn = columnOf(schema, 'traces_spanmetrics_calls_total');
+    this.sizeColumn = columnOf(schema, 'traces_spanmetrics_size_total');
+    this.latencyColumn = latency?.column ?? -1;
+    this.exemplarBase = latency?.exemplarBase ?? 0;
+  }
+
+  process(batch: SpanBatch, nowMs: number): void {
+    const { table, sources, slots, symbols, filter, weight, bounds, countColumn, latencyColumn, sizeColumn } = this;
+    const { key, fullMask } = table;
+    const labels = sources.length;
+    const width = table.schema.width;
+    const buckets = bounds.length;
+    let group = -1;
+    for (let i = 0; i < batch.count; i++) {
+      if (batch.kept[i] === 0) continue;
+      if (filter !== undefined && !filter.accepts(batch, i)) {
+        this.context.counters.discard('span_metrics_filtered', NAME);
+        continue;
+      }
+      for (let l = 0; l < labels; l++) {
+        const source = sources[l]!;
+        switch (source.kind) {
+          case 'span_name':
+            key[l] = symbols.range(batch, batch.nameStart[i]!, batch.nameEnd[i]!);
+            break;
+          case 'span_kind':
+            key[l] = symbols.kind(batch.kind[i]!);
+            break;
+          case 'status_code':
+            key[l] = symbols.status(batch.status[i]!);
+            break;
+          case 'dimension': {
+            const symbol = symbols.value(batch, i, slots[l]![0]!);
+            key[l] = symbol === ABSENT ? EMPTY_SYMBOL : symbol;
+            break;
+          }
+          default:
+            key[l] = this.otherLabel(batch, i, source, slots[l]!);
+        }
+      }
+      let row = table.find();
+      let refused = 0;
+      if (row < 0) {
+        row = table.admit(nowMs, fullMask);
+        refused = table.refused;
+        if (row === INVALID_LABELS) {
+          this.context.counters.discard('invalid_utf8', NAME);
+          continue;
+        }
+      } else if (table.admitted[row] !== fullMask) {
+        table.settle(row, fullMask, nowMs);
+        refused = table.refused;
+      }
+      table.touch(row, nowMs);
+      const m = weight === undefined ? 1 : weight.of(batch, i);
+      const seconds = batch.seconds[i]!;
+      let bucket = 0;
+      for (let high = buckets; bucket < high; ) {
+        const middle = (bucket + high) >>> 1;
+        if (seconds <= bounds[middle]!) high = middle;
+        else bucket = middle + 1;
+      }
+      if (refused !== 0) {
+        this.spill(row, refused, batch, i, m, seconds, bucket);
+      } else {
+        const { values } = table;
+        const at = row * width;
+        if (countColumn >= 0) values[at + countColumn] = values[at + countColumn]! + m;
+        if (sizeColumn >= 0) values[at + sizeColumn] = values[at + sizeColumn]! + batch.sizeBytes[i]!;
+        if (latencyColumn >= 0) {
+          values[at + latencyColumn] = values[at + latencyColumn]! + seconds * m;
+          const b = at + latencyColumn + 1 + bucket;
+          values[b] = values[b]! + m;
+          table.exemplars.set(row, this.exemplarBase + bucket, seconds, batch.bytes, batch.traceStart[i]!, batch.traceLength[i]!);
+        }
+      }
+      if (this.targetInfo !== undefined && group !== batch.group[i]) {
+        // Once per ResourceSpans; of one with invalid labels each span is counted, so it stays "not yet said".
+        if (this.targetInfo.say(batch.resource[i]!, nowMs)) group = batch.group[i]!;
+      }
+    }
+  }
+
+  /** Under a limit: each part goes to the row if it is admitted there, else to the overflow row. */
+  private spill(row: number, refused: number, batch: SpanBatch, i: number, m: number, seconds: number, bucket: number): void {
+    const { table } = this;
+    table.schema.parts.forEach((part, index) => {
+      const target = refused & (1 << index) ? table.overflowRow : row;
+      if (part.kind === 'histogram') {
+        table.observe(target, part, bucket, seconds, m);
+        table.exemplars.set(target, part.exemplarBase + bucket, seconds, batch.bytes, batch.traceStart[i]!, batch.traceLength[i]!);
+      } else if (part.kind === 'counter') {
+        table.add(target, part, part.column === this.sizeColumn ? batch.sizeBytes[i]! : m);
+      }
+    });
+  }
+
+  private otherLabel(batch: SpanBatch, i: number, source: Source, slots: readonly number[]): number {
+    const { symbols } = this;
+    switch (source.kind) {
+      case 'service':
+        return Math.max(symbols.service(batch.resource[i]!), EMPTY_SYMBOL);
+      case 'status_message':
+        return symbols.range(batch, batch.messageStart[i]!, batch.messageEnd[i]!);
+      case 'mapping':
+        return this.mapped(batch, i, slots, source.join);
+      case 'job':
+      case 'instance': {
+        const resource = batch.resource[i]!;
+        const symbol = source.kind === 'job' ? symbols.job(resource) : symbols.instance(resource);
+        if (symbol !== EMPTY_SYMBOL || source.otherwise === undefined) return symbol;
+        return this.otherLabel(batch, i, source.otherwise, slots);
+      }
+      case 'dimension': {
+        const symbol = symbols.value(batch, i, slots[0]!);
+        return symbol === ABSENT ? EMPTY_SYMBOL : symbol;
+      }
+      default:
+        throw new Error(`no label source ${source.kind} here`);
+    }
+  }
+
+  private mapped(batch: SpanBatch, i: number, slots: readonly number[], join: string): number {
+    const parts: string[] = [];
+    for (const slot of slots) {
+      const symbol = this.symbols.value(batch, i, slot);
+      if (symbol > EMPTY_SYMBOL) parts.push(Buffer.from(this.context.registry.symbols.bytes(symbol)).toString('latin1'));
+    }
+    return this.symbols.text(Buffer.from(parts.join(Buffer.from(join).toString('latin1')), 'latin1'));
+  }
+}
+
+function spanMetricsSchema(tenant: string, settings: TenantSettings, names: string[], parts: Parts): TableSchema {
+  return makeSchema(
+    NAME,
+    names,
+    [
+      ...(parts.count ? [{ kind: 'counter', metric: 'traces_spanmetrics_calls_total' } as const] : []),
+      ...(parts.latency
+        ? [{ kind: 'histogram', metric: 'traces_spanmetrics_latency', bounds: settings.spanMetrics.histogramBuckets } as const]
+        : []),
+      ...(parts.size ? [{ kind: 'counter', metric: 'traces_spanmetrics_size_total' } as const] : []),
+    ],
+    constantLabels(tenant, settings),
+    settings.traceIdLabelName,
+  );
+}
+
+function columnOf(schema: TableSchema, metric: string): number {
+  const part = schema.parts.find((p) => p.metric === metric);
+  return part && part.kind !== 'gauge' ? part.column : -1;
+}
+
+function slotsOf(source: Source, slotOf: (key: string) => number): number[] {
+  if (source.kind === 'dimension') return [slotOf(source.key)];
+  if (source.kind === 'mapping') return source.keys.map(slotOf);
+  if ((source.kind === 'job' || source.kind === 'instance') && source.otherwise) return slotsOf(source.otherwise, slotOf);
+  return [];
+}
+
+/** The label a dimension is written to: sanitized, and out of the way of the intrinsic ones. */
+export function dimensionLabel(key: string, reserved: ReadonlySet<string> = INTRINSIC_NAMES): string {
+  const name = sanitizeLabelName(key);
+  return reserved.has(name) ? `__${name}` : name;
+}
+
+/** Label name → where its value comes from; of several with one name the last one added counts. */
+function compileLabels(settings: SpanMetricsSettings, maxNameLength: number): Map<string, Source> {
+  const labels = new Map<string, Source>();
+  const set = (name: string, source: Source) => labels.set(maxNameLength > 0 ? name.slice(0, maxNameLength) : name, source);
+  const { intrinsicDimensions: on } = settings;
+  if (on.service) set('service', { kind: 'service' });
+  if (on.spanName) set('span_name', { kind: 'span_name' });
+  if (on.spanKind) set('span_kind', { kind: 'span_kind' });
+  if (on.statusCode) set('status_code', { kind: 'status_code' });
+  if (on.statusMessage) set('status_message', { kind: 'status_message' });
+  for (const key of settings.dimensions) set(dimensionLabel(key), { kind: 'dimension', key });
+  for (const { name, sourceLabels, join } of settings.dimensionMappings) {
+    set(dimensionLabel(name), { kind: 'mapping', keys: sourceLabels, join });
+  }
+  if (settings.enableTargetInfo) {
+    set('job', { kind: 'job', otherwise: labels.get('job') });
+    if (settings.enableInstanceLabel) set('instance', { kind: 'instance', otherwise: labels.get('instance') });
+  }
+  return labels;
+}

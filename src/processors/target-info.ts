@@ -1,0 +1,91 @@
+// traces_target_info: a resource's attributes as an info metric, joined to its span metrics by job and instance. Said for each
+// ResourceSpans with an accepted span.
+
+import { sanitizeLabelName } from '../config/index.ts';
+import { INVALID_LABELS, makeSchema, type RowTable } from '../registry/index.ts';
+import type { Resource } from '../otlp/index.ts';
+import { constantLabels } from './constant-labels.ts';
+import { compactLabels, encodeLabelSet, type LabelPair } from './label-set.ts';
+import type { ProcessorContext } from './processor.ts';
+
+const IDENTITY = new Set(['service.name', 'service.namespace', 'service.instance.id']);
+const RESERVED = new Set(['service', 'span_name', 'span_kind', 'status_code', 'status_message', 'job', 'instance']);
+const UNKNOWN = -2;
+/** The resource has no job or instance, or nothing else to tell. */
+const NOTHING = -1;
+const encoder = new TextEncoder();
+const EMPTY = new Uint8Array(0);
+
+export class TargetInfo {
+  private readonly context: ProcessorContext;
+  private readonly table: RowTable;
+  private readonly excluded: ReadonlySet<string>;
+  /** Resource → symbol of its label set. */
+  private sets = new Int32Array(0);
+  private generations = '';
+
+  constructor(context: ProcessorContext) {
+    this.context = context;
+    const { settings, registry, tenant } = context;
+    this.excluded = new Set(settings.spanMetrics.targetInfoExcludedDimensions);
+    const schema = makeSchema(
+      'target-info',
+      ['*'],
+      [{ kind: 'gauge', metric: 'traces_target_info' }],
+      constantLabels(tenant, settings),
+      settings.traceIdLabelName,
+    );
+    this.table = registry.table({ ...schema, freeLabels: true });
+  }
+
+  /** False where the labels are not valid UTF-8: that was counted, and is to be asked again for the next span. */
+  say(resource: number, nowMs: number): boolean {
+    const set = this.setOf(resource);
+    if (set === NOTHING) return true;
+    const { table } = this;
+    table.key[0] = set;
+    let row = table.find();
+    if (row < 0) row = table.admit(nowMs, table.fullMask);
+    if (row === INVALID_LABELS) {
+      this.context.counters.discard('invalid_utf8', 'span-metrics');
+      return false;
+    }
+    table.touch(row, nowMs);
+    return true;
+  }
+
+  private setOf(resource: number): number {
+    const { resources, registry } = this.context;
+    const generations = `${resources.generation} ${registry.generation}`;
+    if (generations !== this.generations || resource >= this.sets.length) {
+      const wider = new Int32Array(Math.max(64, resources.count * 2)).fill(UNKNOWN);
+      if (generations === this.generations) wider.set(this.sets);
+      this.generations = generations;
+      this.sets = wider;
+    }
+    if (this.sets[resource] === UNKNOWN) this.sets[resource] = this.labelSet(resources.get(resource));
+    return this.sets[resource]!;
+  }
+
+  private labelSet(resource: Resource): number {
+    const { settings, registry } = this.context;
+    const pairs: LabelPair[] = [];
+    for (const attribute of resource.attributes) {
+      const key = new TextDecoder().decode(resource.key(attribute));
+      if (key === '' || /^[0-9]/.test(key) || IDENTITY.has(key) || this.excluded.has(key)) continue;
+      const name = sanitizeLabelName(key);
+      pairs.push([RESERVED.has(name) ? `__${name}` : name, resource.valueText(attribute)]);
+    }
+    const others = compactLabels(pairs, settings.maxLabelNameLength, settings.maxLabelValueLength).length;
+    const text = (key: string) => resource.text(encoder.encode(key)) ?? EMPTY;
+    const name = text('service.name');
+    const namespace = text('service.namespace');
+    const instance = settings.spanMetrics.enableInstanceLabel ? text('service.instance.id') : EMPTY;
+    const job = name.length === 0 ? EMPTY : namespace.length === 0 ? name : Buffer.concat([namespace, encoder.encode('/'), name]);
+    if (others === 0 || (job.length === 0 && instance.length === 0)) return NOTHING;
+    if (job.length > 0) pairs.push(['job', job]);
+    if (instance.length > 0) pairs.push(['instance', instance]);
+    const labels = compactLabels(pairs, settings.maxLabelNameLength, settings.maxLabelValueLength);
+    return registry.symbols.internBytes(encodeLabelSet(labels));
+  }
+}

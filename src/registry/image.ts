@@ -1,0 +1,138 @@
+// The rows as the ledger tells them: an image follows the sections of one boundary after the other and so stands at one
+// boundary. Whoever shows or sends series reads an image, never live values.
+
+import { utf8Text } from '../bytes/index.ts';
+import type { RowsColumns, RowsMeta } from './row-sections.ts';
+import type { TableSchema } from './schema.ts';
+import type { Section } from './section.ts';
+import { type SeriesSpec, seriesOf } from './series.ts';
+
+export interface ImageExemplar {
+  bucket: number;
+  value: number;
+  traceId: Uint8Array;
+}
+
+/** One row of a boundary. Label values are shared between images and never change. */
+export interface ImageRow {
+  id: number;
+  labels: readonly string[];
+  overflow: boolean;
+  admitted: number;
+  /** Parts said for the first time at this boundary, and their zero sample's time. */
+  unborn: number;
+  zeroMs: number;
+  exemplars: ImageExemplar[];
+  values: Float64Array;
+}
+
+export class TableImage {
+  readonly schema: TableSchema;
+  readonly series: readonly SeriesSpec[];
+  readonly rows = new Map<number, ImageRow>();
+  /** Rows that ended at the boundary this image stands at, and did not come back in it: their series get a stale marker. */
+  ended: ImageRow[] = [];
+  /** Rows that carry something of this boundary only (zero samples, exemplars). */
+  private fresh: ImageRow[] = [];
+
+  constructor(schema: TableSchema) {
+    this.schema = schema;
+    this.series = seriesOf(schema);
+  }
+
+  /** Forgets what belonged to the boundary before. */
+  nextBoundary(): void {
+    for (const row of this.fresh) {
+      row.unborn = 0;
+      row.exemplars = [];
+    }
+    this.fresh = [];
+    this.ended = [];
+  }
+
+  apply(section: Section): void {
+    const columns = section.columns as unknown as RowsColumns;
+    for (const id of columns.ended) {
+      const row = this.rows.get(id);
+      if (!row) continue;
+      this.rows.delete(id);
+      this.ended.push(row);
+    }
+    this.born(columns);
+    const { width } = this.schema;
+    columns.ids.forEach((id, i) => {
+      const row = this.rows.get(id);
+      if (!row) return;
+      row.admitted = columns.admitted[i]!;
+      row.unborn = columns.unborn[i]!;
+      row.zeroMs = columns.zeroMs[i]!;
+      // A copy: a view would keep the whole boundary's array alive for as long as its idlest row.
+      if (width > 0) row.values.set(columns.values.subarray(i * width, (i + 1) * width));
+      if (row.unborn !== 0) this.fresh.push(row);
+    });
+    let top = 0;
+    columns.exemplarRows.forEach((index, i) => {
+      const n = columns.exemplarLengths[i]!;
+      const row = this.rows.get(columns.ids[index]!);
+      row?.exemplars.push({
+        bucket: columns.exemplarBuckets[i]!,
+        value: columns.exemplarValues[i]!,
+        traceId: columns.exemplarBytes.subarray(top, top + n),
+      });
+      if (row) this.fresh.push(row);
+      top += n;
+    });
+  }
+
+  private born(columns: RowsColumns): void {
+    const width = this.schema.labels.length;
+    let top = 0;
+    const back = new Set<string>();
+    columns.bornIds.forEach((id, i) => {
+      const labels: string[] = [];
+      for (let k = 0; k < width; k++) {
+        const n = columns.bornLengths[i * width + k]!;
+        labels.push(n === 0 ? '' : utf8Text(columns.bornBytes.subarray(top, top + n)));
+        top += n;
+      }
+      if (this.ended.length > 0) back.add(labels.join('\u0000'));
+      this.rows.set(id, {
+        id,
+        labels,
+        overflow: columns.bornOverflow[i] === 1,
+        admitted: 0,
+        unborn: 0,
+        zeroMs: 0,
+        exemplars: [],
+        values: new Float64Array(this.schema.width),
+      });
+    });
+    if (back.size > 0) this.ended = this.ended.filter((row) => !back.has(row.labels.join('\u0000')));
+  }
+}
+
+/** The tables of one tenant at one boundary. */
+export class TenantImage {
+  readonly tables = new Map<string, TableImage>();
+  /** Tables that a new schema replaced at this boundary: only their ended rows matter. */
+  replaced: TableImage[] = [];
+
+  nextBoundary(): void {
+    this.replaced = [];
+    for (const table of this.tables.values()) table.nextBoundary();
+  }
+
+  apply(section: Section): void {
+    const { schema } = section.meta as RowsMeta;
+    let table = this.tables.get(schema.name);
+    if (table && JSON.stringify(table.schema) !== JSON.stringify(schema)) {
+      if (table.ended.length > 0) this.replaced.push(table);
+      table = undefined;
+    }
+    if (!table) {
+      table = new TableImage(schema);
+      this.tables.set(schema.name, table);
+    }
+    table.apply(section);
+  }
+}

@@ -1,0 +1,63 @@
+// The labels of an edge: client, server, connection type, and the configured dimensions of either side. Compiled once to one
+// source per label name; of several with one name the last counts, also where it has no value.
+
+import { sanitizeLabelName, type ServiceGraphsSettings } from '../config/index.ts';
+
+export type EdgeLabel = { kind: 'client' | 'server' | 'connection' } | { kind: 'value'; index: number };
+
+export interface EdgeLabels {
+  /** Sorted by name. */
+  names: string[];
+  sources: EdgeLabel[];
+  /** Attribute keys of the dimensions, and where each side stores its value. */
+  dimensions: { key: string; client: number; server: number }[];
+  /** Value index that says which side is virtual, or -1. */
+  virtualNode: number;
+  /** Values stored with an edge. */
+  width: number;
+}
+
+const VIRTUAL_NODE = 'virtual_node';
+
+export function compileEdgeLabels(settings: ServiceGraphsSettings, maxNameLength: number): EdgeLabels {
+  const labels = new Map<string, EdgeLabel>();
+  const set = (name: string, source: EdgeLabel) => {
+    labels.set(maxNameLength > 0 ? name.slice(0, maxNameLength) : name, source);
+  };
+  set('client', { kind: 'client' });
+  set('server', { kind: 'server' });
+  set('connection_type', { kind: 'connection' });
+  const keys = settings.enableVirtualNodeLabel ? [...settings.dimensions, VIRTUAL_NODE] : settings.dimensions;
+  let width = 0;
+  let virtualNode = -1;
+  // Values are stored under the dimension's name: one that is configured twice is one value.
+  const stored = new Map<string, number>();
+  const indexOf = (name: string): number => {
+    let index = stored.get(name);
+    if (index === undefined) {
+      index = width++;
+      stored.set(name, index);
+    }
+    return index;
+  };
+  const dimensions: EdgeLabels['dimensions'] = [];
+  for (const key of keys) {
+    if (settings.enableClientServerPrefix) {
+      const client = indexOf(`client_${key}`);
+      const server = indexOf(`server_${key}`);
+      dimensions.push({ key, client, server });
+      set(sanitizeLabelName(`client_${key}`), { kind: 'value', index: client });
+      set(sanitizeLabelName(`server_${key}`), { kind: 'value', index: server });
+    } else {
+      const index = indexOf(key);
+      dimensions.push({ key, client: index, server: index });
+      set(sanitizeLabelName(key), { kind: 'value', index });
+    }
+  }
+  if (settings.enableVirtualNodeLabel) {
+    virtualNode = indexOf(VIRTUAL_NODE);
+    set(VIRTUAL_NODE, { kind: 'value', index: virtualNode });
+  }
+  const names = [...labels.keys()].sort();
+  return { names, sources: names.map((name) => labels.get(name)!), dimensions, virtualNode, width };
+}

@@ -1,0 +1,1 @@
+export { serviceGraphsSpec } from './service-graphs.ts';

@@ -1,0 +1,49 @@
+// The series of an image as plain objects: for people and tests, not for the hot path.
+
+import {
+  type SeriesSpec,
+  seriesLabels,
+  seriesValues,
+  type TableImage,
+  type TenantImage,
+  traceIdText,
+} from '../registry/index.ts';
+
+export interface SeriesView {
+  /** `__name__` included; sorted by name. */
+  labels: Record<string, string>;
+  value: number;
+  /** Time of the zero sample that comes first, at the series' birth. */
+  zeroMs?: number;
+  exemplars: { labels: Record<string, string>; value: number }[];
+}
+
+/** Every series at the boundary the image stands at, sorted by metric name, then by label names and values in byte order. */
+export function viewSeries(image: TenantImage, common: Readonly<Record<string, string>>): SeriesView[] {
+  const views: { key: string; view: SeriesView }[] = [];
+  for (const table of image.tables.values()) viewTable(table, common, views);
+  views.sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0));
+  return views.map(({ view }) => view);
+}
+
+function viewTable(table: TableImage, common: Readonly<Record<string, string>>, out: { key: string; view: SeriesView }[]): void {
+  const values = new Float64Array(table.series.length);
+  for (const row of table.rows.values()) {
+    seriesValues(table.series, row.values, 0, values);
+    table.series.forEach((spec: SeriesSpec, i) => {
+      const bit = 1 << spec.part;
+      if ((row.admitted & bit) === 0) return;
+      const labels = [...seriesLabels(table.schema, row.labels, row.overflow, spec, common)].sort(([a], [b]) => (a < b ? -1 : 1));
+      const view: SeriesView = {
+        labels: Object.fromEntries(labels),
+        value: values[i]!,
+        exemplars: row.exemplars
+          .filter((exemplar) => exemplar.bucket === spec.exemplarSlot)
+          .map((exemplar) => ({ labels: { [table.schema.exemplarLabel]: traceIdText(exemplar.traceId) }, value: exemplar.value })),
+      };
+      if (spec.zero && row.unborn & bit) view.zeroMs = row.zeroMs;
+      const rest = labels.filter(([name]) => name !== '__name__').flatMap(([name, value]) => [name, value]);
+      out.push({ key: Buffer.from([spec.name, ...rest].join('\u0000')).toString('latin1'), view });
+    });
+  }
+}
