@@ -25,15 +25,17 @@ export class ByteTable {
       const id = slots[p]!;
       if (id < 0) break;
       if (hashes[id] === h && lengths[id] === n) {
-        const o = offsets[id]!;
-        let i = 0;
-        while (i + 4 <= n && arenaView.getInt32(o + i, true) === view.getInt32(start + i, true)) i += 4;
-        while (i < n && arena[o + i] === buf[start + i]) i++;
-        if (i === n) return id;
+        if (sameBytes(arena, arenaView, offsets[id]!, buf, view, start, n)) return id;
       }
       p = (p + 1) & this.mask;
     }
     return this.append(buf, start, end, h, p);
+  }
+
+  /** Is buf[start, end) the string of this id? Cheaper than interning where one knows what to expect. */
+  equals(id: number, buf: Uint8Array, view: DataView, start: number, end: number): boolean {
+    const n = end - start;
+    return this.lengths[id] === n && sameBytes(this.arena, this.arenaView, this.offsets[id]!, buf, view, start, n);
   }
 
   internBytes(bytes: Uint8Array): number {
@@ -95,22 +97,39 @@ export class ByteTable {
   }
 }
 
-/** 32-bit hash, eight bytes at a time: two lanes, multiply and rotate, avalanche at the end. */
+/** Four bytes at a time, the last four again where the length is no multiple. */
+function sameBytes(a: Uint8Array, av: DataView, ap: number, b: Uint8Array, bv: DataView, bp: number, n: number): boolean {
+  if (n < 4) {
+    for (let i = 0; i < n; i++) if (a[ap + i] !== b[bp + i]) return false;
+    return true;
+  }
+  const last = n - 4;
+  for (let i = 0; i < last; i += 4) if (av.getInt32(ap + i, true) !== bv.getInt32(bp + i, true)) return false;
+  return av.getInt32(ap + last, true) === bv.getInt32(bp + last, true);
+}
+
+/** 32-bit hash, eight bytes at a time: two lanes, multiply and rotate, avalanche at the end. The last eight bytes may count twice. */
 function hashBytes(buf: Uint8Array, view: DataView, start: number, end: number): number {
-  let h = Math.imul(end - start, 0x9e3779b1);
+  const n = end - start;
+  let h = Math.imul(n, 0x9e3779b1);
   let g = 0x1b873593;
-  let i = start;
-  for (; i + 8 <= end; i += 8) {
-    h = Math.imul(h ^ view.getInt32(i, true), 0x85ebca6b);
-    g = Math.imul(g ^ view.getInt32(i + 4, true), 0xc2b2ae35);
-    h = (h << 13) | (h >>> 19);
-    g = (g << 15) | (g >>> 17);
+  if (n >= 8) {
+    const last = end - 8;
+    for (let i = start; i < last; i += 8) {
+      h = Math.imul(h ^ view.getInt32(i, true), 0x85ebca6b);
+      g = Math.imul(g ^ view.getInt32(i + 4, true), 0xc2b2ae35);
+      h = (h << 13) | (h >>> 19);
+      g = (g << 15) | (g >>> 17);
+    }
+    h = Math.imul(h ^ view.getInt32(last, true), 0x85ebca6b);
+    g = Math.imul(g ^ view.getInt32(last + 4, true), 0xc2b2ae35);
+  } else if (n >= 4) {
+    h = Math.imul(h ^ view.getInt32(start, true), 0x85ebca6b);
+    g = Math.imul(g ^ view.getInt32(end - 4, true), 0xc2b2ae35);
+  } else {
+    for (let i = start; i < end; i++) h = Math.imul(h ^ buf[i]!, 0x85ebca6b);
   }
-  for (; i < end; i++) {
-    h = Math.imul(h ^ buf[i]!, 0x9e3779b1);
-    h ^= h >>> 15;
-  }
-  h ^= g;
+  h ^= g ^ (h >>> 15);
   h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
   h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
   return h ^ (h >>> 16);

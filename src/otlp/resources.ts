@@ -9,6 +9,7 @@ import { at, length, skip, tagAt } from './wire.ts';
 
 const MAX_RESOURCES = 16_384;
 const MAX_BYTES = 64 << 20;
+const GUESSES = 1024;
 const EMPTY = new Uint8Array(0);
 
 /** One attribute as byte ranges in `Resource.bytes`; `valueStart` < 0 where the value is missing. */
@@ -90,6 +91,8 @@ export class ResourceTable {
   generation = 0;
   private table = new ByteTable();
   private resources: Resource[] = [];
+  /** By a few sampled bytes: which resource it probably is. Spares the hash of what is often a kilobyte (bench/otlp). */
+  private readonly guesses = new Int32Array(GUESSES).fill(-1);
   private readonly plan: ExtractionPlan;
 
   constructor(plan: ExtractionPlan) {
@@ -106,7 +109,11 @@ export class ResourceTable {
 
   /** Index of the resource whose bytes are buf[start, end). Throws DecodeError; a damaged resource is not remembered. */
   intern(buf: Uint8Array, view: DataView, start: number, end: number): number {
+    const sample = sampleOf(view, start, end);
+    const guess = this.guesses[sample]!;
+    if (guess >= 0 && this.table.equals(guess, buf, view, start, end)) return guess;
     const index = this.table.intern(buf, view, start, end);
+    this.guesses[sample] = index;
     if (index < this.resources.length) return index;
     try {
       this.resources.push(new Resource(buf.slice(start, end), this.plan));
@@ -125,6 +132,18 @@ export class ResourceTable {
   private drop(): void {
     this.table = new ByteTable();
     this.resources = [];
+    this.guesses.fill(-1);
     this.generation++;
   }
+}
+
+/** Length and eight words spread over the bytes. */
+function sampleOf(view: DataView, start: number, end: number): number {
+  const n = end - start;
+  let h = Math.imul(n, 0x9e3779b1);
+  if (n >= 32) {
+    const step = (n - 4) >> 3;
+    for (let i = 0, p = start + step; i < 8; i++, p += step) h = Math.imul(h ^ view.getInt32(p, true), 0x85ebca6b) ^ (h >>> 15);
+  }
+  return (h ^ (h >>> 16)) & (GUESSES - 1);
 }
