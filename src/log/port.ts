@@ -87,7 +87,14 @@ export interface LogSource {
   release(below: ReadonlyMap<number, number>): void;
 }
 
-export type LogErrorCode = 'disk_full' | 'log_closed' | 'log_locked' | 'log_damaged' | 'offset_out_of_range';
+export type LogErrorCode =
+  | 'disk_full'
+  | 'log_closed'
+  | 'log_locked'
+  | 'log_damaged'
+  | 'log_incompatible'
+  | 'offset_out_of_range'
+  | 'record_too_large';
 
 export class LogError extends Error {
   readonly code: LogErrorCode;

@@ -1,0 +1,2 @@
+export * from './embedded/index.ts';
+export * from './port.ts';

@@ -1,0 +1,17 @@
+// What the door says of bytes that are no ExportTraceServiceRequest.
+
+export type OtlpDecodeReason = 'truncated' | 'wire_type' | 'varint' | 'tag' | 'depth';
+
+/** `position` is a byte offset into the request, `field` the message and field in it, like `Span.attributes`. */
+export class OtlpDecodeError extends Error {
+  readonly reason: OtlpDecodeReason;
+  readonly field: string;
+  readonly position: number;
+  constructor(reason: OtlpDecodeReason, field: string, what: string, position: number) {
+    super(`${field}: ${what} at byte ${position}`);
+    this.name = 'OtlpDecodeError';
+    this.reason = reason;
+    this.field = field;
+    this.position = position;
+  }
+}

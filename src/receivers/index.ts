@@ -1,0 +1,12 @@
+export {
+  type Compression,
+  type OtlpHttpReceiver,
+  type OtlpHttpReceiverOptions,
+  REFUSAL_REASONS,
+  type ReceivedInfo,
+  type ReceiverEvents,
+  type ReceiverLogger,
+  type RefusalReason,
+} from './otlp-http/options.ts';
+export { createOtlpHttpReceiver } from './otlp-http/server.ts';
+export { isTenantId } from './tenant-id.ts';
