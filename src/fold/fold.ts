@@ -11,13 +11,15 @@ export interface FoldOptions {
 }
 
 export class Fold {
-  private readonly options: FoldOptions;
+  private settingsOf: FoldOptions['settingsOf'];
+  private readonly originMs: number;
   private readonly tenants = new Map<string, TenantFold>();
   private order: TenantFold[] = [];
   private advancedMs: number;
 
   constructor(options: FoldOptions) {
-    this.options = options;
+    this.settingsOf = options.settingsOf;
+    this.originMs = options.originMs;
     this.advancedMs = options.originMs;
   }
 
@@ -44,7 +46,24 @@ export class Fold {
   /** Applies a section of `collect` or `everything`, said at `tMs`. All of a boundary before the next. */
   load(section: Section, tMs: number): void {
     this.advancedMs = Math.max(this.advancedMs, tMs);
-    this.tenant(String(section.meta['tenant'])).load(section, tMs);
+    const name = String(section.meta['tenant']);
+    const known = this.tenants.get(name);
+    // A tenant begins with the settings that its state was made with, whatever today's configuration says.
+    const fold = known ?? this.make(name, section.meta['settings'] as TenantSettings);
+    fold.load(section, tMs);
+  }
+
+  /** Changes every tenant over to its settings of now, and later ones too. True if that changed anything. */
+  configure(settingsOf: (tenant: string) => TenantSettings): boolean {
+    this.settingsOf = settingsOf;
+    let changed = false;
+    for (const fold of this.order) {
+      const before = fold.settings;
+      fold.want(settingsOf(fold.tenant));
+      fold.reload();
+      changed ||= fold.settings !== before;
+    }
+    return changed;
   }
 
   /** Loading is over. */
@@ -62,17 +81,13 @@ export class Fold {
   }
 
   tenant(name: string): TenantFold {
-    let fold = this.tenants.get(name);
-    if (!fold) {
-      fold = new TenantFold({
-        tenant: name,
-        settings: this.options.settingsOf(name),
-        originMs: this.options.originMs,
-        startMs: this.advancedMs,
-      });
-      this.tenants.set(name, fold);
-      this.order = [...this.tenants.values()].sort((a, b) => (a.tenant < b.tenant ? -1 : 1));
-    }
+    return this.tenants.get(name) ?? this.make(name, this.settingsOf(name));
+  }
+
+  private make(name: string, settings: TenantSettings): TenantFold {
+    const fold = new TenantFold({ tenant: name, settings, originMs: this.originMs, startMs: this.advancedMs });
+    this.tenants.set(name, fold);
+    this.order = [...this.tenants.values()].sort((a, b) => (a.tenant < b.tenant ? -1 : 1));
     return fold;
   }
 }

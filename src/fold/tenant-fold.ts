@@ -36,6 +36,7 @@ export class TenantFold {
   readonly registry: Registry;
   settings: TenantSettings;
   private wanted: TenantSettings;
+  private settingsSaid = false;
   private decoder!: Decoder;
   private symbols!: AttributeSymbols;
   private processors: Processor[] = [];
@@ -62,6 +63,10 @@ export class TenantFold {
       originMs,
       startMs,
     );
+  }
+
+  get pendingEdges(): number {
+    return this.processors.reduce((sum, p) => sum + (p.pendingEdges ?? 0), 0);
   }
 
   /** Edges (or dropped sides) that wait. */
@@ -99,18 +104,34 @@ export class TenantFold {
     this.timers.advance(tMs);
   }
 
-  /** What changed up to boundary `tMs`, and the last word on it: zero samples and exemplars are said once. */
+  /**
+   * What changed up to boundary `tMs`, and the last word on it: zero samples and exemplars are said once. Rows of tables that a
+   * reload replaced come first, then the settings if they are new: a load goes through the same order of events.
+   */
   collect(tMs: number): Section[] {
-    return [...this.registry.changes(tMs), ...this.processors.flatMap((p) => p.changes?.(tMs) ?? [])];
+    const retired = this.registry.retiredChanges(tMs);
+    const settings = this.settingsSaid ? [] : [this.settingsSection()];
+    this.settingsSaid = true;
+    return [...retired, ...settings, ...this.registry.changes(tMs), ...this.processors.flatMap((p) => p.changes?.(tMs) ?? [])];
   }
 
   everything(tMs: number): Section[] {
-    return [...this.registry.everything(tMs), ...this.processors.flatMap((p) => p.everything?.(tMs) ?? [])];
+    return [this.settingsSection(), ...this.registry.everything(tMs), ...this.processors.flatMap((p) => p.everything?.(tMs) ?? [])];
   }
 
   load(section: Section, tMs: number): void {
-    if (section.meta['holder'] === 'rows') this.registry.load(section, tMs);
-    else for (const processor of this.processors) processor.load?.(section, tMs);
+    switch (section.meta['holder']) {
+      case 'rows':
+        this.registry.load(section, tMs);
+        break;
+      case 'settings':
+        this.want(section.meta['settings'] as TenantSettings);
+        this.reload();
+        this.settingsSaid = true;
+        break;
+      default:
+        for (const processor of this.processors) processor.load?.(section, tMs);
+    }
   }
 
   /** Loading is over: the state stands at `tMs`. */
@@ -132,8 +153,13 @@ export class TenantFold {
       return;
     }
     this.settings = this.wanted;
+    this.settingsSaid = false;
     this.registry.configure(this.settings);
     this.build();
+  }
+
+  private settingsSection(): Section {
+    return { name: 'settings', meta: { holder: 'settings', settings: this.settings }, columns: {} };
   }
 
   private build(): void {
@@ -152,7 +178,13 @@ export class TenantFold {
       counters: this.counters,
     };
     registry.symbolHolders.length = 0;
-    this.processors = specs.map((spec) => spec.create(context));
+    const before = new Map(this.processors.map((p) => [p.name, p]));
+    this.processors = specs.map((spec) => {
+      const processor = spec.create(context);
+      const predecessor = before.get(processor.name);
+      if (predecessor) processor.adopt?.(predecessor);
+      return processor;
+    });
   }
 }
 

@@ -24,9 +24,12 @@ export interface Processor {
   /** Fired every two seconds of log time. False while there is nothing that could expire. */
   expire?(nowMs: number): void;
   readonly hasPending?: boolean;
+  readonly pendingEdges?: number;
   changes?(tMs: number): Section[];
   everything?(tMs: number): Section[];
   load?(section: Section, tMs: number): void;
+  /** Takes over what a processor of the same name held under the settings before. */
+  adopt?(predecessor: Processor): void;
   /** Loading is over. */
   loaded?(): void;
 }

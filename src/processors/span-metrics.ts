@@ -2,7 +2,7 @@
 // fills the key with symbols and finds its row. Hot file: `process` runs for every span (bench/fold).
 
 import type { SpanMetricsSettings, TenantSettings } from '../config/index.ts';
-import { sanitizeLabelName } from '../config/index.ts';
+import { dimensionLabelName } from '../config/index.ts';
 import type { SpanBatch } from '../otlp/index.ts';
 import { EMPTY_SYMBOL, type HistogramPart, INVALID_LABELS, makeSchema, type RowTable, type TableSchema } from '../registry/index.ts';
 import { ABSENT, type AttributeSymbols } from './attribute-symbols.ts';
@@ -27,8 +27,6 @@ type Source =
   | { kind: 'mapping'; keys: string[]; join: string }
   /** Wins only if it is not empty; else what was there before stays. */
   | { kind: 'job' | 'instance'; otherwise: Source | undefined };
-
-const INTRINSIC_NAMES = new Set(['service', 'span_name', 'span_kind', 'status_code', 'status_message']);
 
 export function spanMetricsSpec(settings: TenantSettings): ProcessorSpec | undefined {
   const on = new Set<string>(settings.processors);
@@ -240,12 +238,6 @@ function slotsOf(source: Source, slotOf: (key: string) => number): number[] {
   return [];
 }
 
-/** The label a dimension is written to: sanitized, and out of the way of the intrinsic ones. */
-export function dimensionLabel(key: string, reserved: ReadonlySet<string> = INTRINSIC_NAMES): string {
-  const name = sanitizeLabelName(key);
-  return reserved.has(name) ? `__${name}` : name;
-}
-
 /** Label name → where its value comes from; of several with one name the last one added counts. */
 function compileLabels(settings: SpanMetricsSettings, maxNameLength: number): Map<string, Source> {
   const labels = new Map<string, Source>();
@@ -256,9 +248,9 @@ function compileLabels(settings: SpanMetricsSettings, maxNameLength: number): Ma
   if (on.spanKind) set('span_kind', { kind: 'span_kind' });
   if (on.statusCode) set('status_code', { kind: 'status_code' });
   if (on.statusMessage) set('status_message', { kind: 'status_message' });
-  for (const key of settings.dimensions) set(dimensionLabel(key), { kind: 'dimension', key });
+  for (const key of settings.dimensions) set(dimensionLabelName(key), { kind: 'dimension', key });
   for (const { name, sourceLabels, join } of settings.dimensionMappings) {
-    set(dimensionLabel(name), { kind: 'mapping', keys: sourceLabels, join });
+    set(dimensionLabelName(name), { kind: 'mapping', keys: sourceLabels, join });
   }
   if (settings.enableTargetInfo) {
     set('job', { kind: 'job', otherwise: labels.get('job') });

@@ -77,11 +77,15 @@ export class Registry implements StateHolder {
     if (this.symbols.count > 2 * this.symbolsAfterRenumbering + SYMBOL_SLACK) this.renumberSymbols();
   }
 
-  changes(tMs: number): Section[] {
+  /** The ends of rows of replaced tables. To be said before `changes`. */
+  retiredChanges(tMs: number): Section[] {
     const sections = this.retired.map((table) => rowChanges(table, this.symbols, tMs));
     this.retired = [];
-    for (const table of this.sorted()) sections.push(rowChanges(table, this.symbols, tMs));
     return sections;
+  }
+
+  changes(tMs: number): Section[] {
+    return this.sorted().map((table) => rowChanges(table, this.symbols, tMs));
   }
 
   everything(tMs: number): Section[] {

@@ -13,8 +13,9 @@ export interface EdgeLabels {
   dimensions: { key: string; client: number; server: number }[];
   /** Value index that says which side is virtual, or -1. */
   virtualNode: number;
-  /** Values stored with an edge. */
+  /** Values stored with an edge, and the name that each is stored under. */
   width: number;
+  stored: string[];
 }
 
 const VIRTUAL_NODE = 'virtual_node';
@@ -59,5 +60,5 @@ export function compileEdgeLabels(settings: ServiceGraphsSettings, maxNameLength
     set(VIRTUAL_NODE, { kind: 'value', index: virtualNode });
   }
   const names = [...labels.keys()].sort();
-  return { names, sources: names.map((name) => labels.get(name)!), dimensions, virtualNode, width };
+  return { names, sources: names.map((name) => labels.get(name)!), dimensions, virtualNode, width, stored: [...stored.keys()] };
 }

@@ -70,11 +70,12 @@ function concat(edges: readonly number[], column: Int32Array, width: number): In
 export class EdgeLoader {
   private readonly store: EdgeStore;
   private readonly symbols: Symbols;
-  private readonly edgeOf = new Map<number, number>();
+  private readonly edgeOf: Map<number, number>;
 
   constructor(store: EdgeStore, symbols: Symbols) {
     this.store = store;
     this.symbols = symbols;
+    this.edgeOf = new Map(store.all().map((edge) => [store.sequence[edge]!, edge]));
   }
 
   load(section: Section): void {

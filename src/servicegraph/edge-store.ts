@@ -21,6 +21,22 @@ export const FAILED = 1;
 export const ROOT = 2;
 
 const INITIAL = 256;
+const COPIED = [
+  'client',
+  'server',
+  'peer',
+  'kind',
+  'clientSeconds',
+  'serverSeconds',
+  'weight',
+  'clientEndLow',
+  'clientEndHigh',
+  'serverStartLow',
+  'serverStartHigh',
+  'connection',
+  'flags',
+  'traceLengths',
+] as const;
 
 export class EdgeStore {
   count = 0;
@@ -150,6 +166,18 @@ export class EdgeStore {
   /** Gives back an edge that was never stored. */
   discard(edge: number): void {
     this.free.push(edge);
+  }
+
+  /** Copies all fields but the dimensions' values and the place in the order. */
+  copyFrom(from: EdgeStore, old: number, edge: number): void {
+    for (const field of COPIED) this[field][edge] = from[field][old]!;
+    this.traceIds.set(from.traceIds.subarray(old * 16, old * 16 + 16), edge * 16);
+  }
+
+  /** Stores an edge that `copyFrom` filled under the sequence it had; what was said of it stays said, its change is told. */
+  adopt(edge: number, from: EdgeStore, old: number): void {
+    this.store(edge, from.deadlineSeconds[old]!, from.sequence[old]!);
+    this.said[edge] = from.said[old]!;
   }
 
   touch(edge: number): void {

@@ -35,7 +35,7 @@ import {
 import { DroppedSides } from './dropped-sides.ts';
 import { compileEdgeLabels, type EdgeLabels } from './edge-labels.ts';
 import { allEdges, EdgeLoader, edgeChanges } from './edge-sections.ts';
-import { CONNECTION_TYPES, DATABASE, EdgeStore, FAILED, MESSAGING, NONE, PLAIN, ROOT, VIRTUAL } from './edge-store.ts';
+import { CONNECTION_TYPES, DATABASE, EdgeStore, FAILED, KEY_INTS, MESSAGING, NONE, PLAIN, ROOT, VIRTUAL } from './edge-store.ts';
 
 const NAME = 'service-graphs';
 /** Where a database client span says whom it talks to, before the database's own name. */
@@ -139,6 +139,10 @@ export class ServiceGraphs implements Processor {
     this.dimensionSlots = slots(this.labels.dimensions.map((d) => d.key));
   }
 
+  get pendingEdges(): number {
+    return this.store.count;
+  }
+
   get hasPending(): boolean {
     return this.store.count > 0 || (this.dropped?.size ?? 0) > 0;
   }
@@ -196,6 +200,25 @@ export class ServiceGraphs implements Processor {
       this.conclude(edge, nowMs);
     }
     this.dropped?.expire(nowMs);
+  }
+
+  /** Edges that wait go on waiting; of their dimensions those stay that are still configured. */
+  adopt(predecessor: Processor): void {
+    if (!(predecessor instanceof ServiceGraphs)) return;
+    const { store, labels } = this;
+    const from = predecessor.store;
+    const moved = labels.stored.map((name) => predecessor.labels.stored.indexOf(name));
+    for (const old of from.all()) {
+      store.key.set(from.keys.subarray(old * KEY_INTS, (old + 1) * KEY_INTS));
+      const edge = store.make();
+      store.copyFrom(from, old, edge);
+      moved.forEach((index, d) => {
+        store.values[edge * store.dimensions + d] = index < 0 ? NONE : from.values[old * from.dimensions + index]!;
+      });
+      store.adopt(edge, from, old);
+    }
+    store.nextSequence = from.nextSequence;
+    store.ended = from.ended;
   }
 
   changes(): Section[] {

@@ -1,0 +1,153 @@
+// One YAML text with the place of everything in it. Go's YAML of Tempo is version 1.1 (`yes` is a boolean, `<<` merges), so this is too.
+
+import {
+  type Document,
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  parseDocument,
+  type Range,
+  type Scalar,
+  type YAMLMap,
+} from 'yaml';
+import type { Findings, Path } from './problem.ts';
+import { pathText, problemLine } from './problem.ts';
+
+export interface Entry {
+  key: string;
+  keyNode: Node;
+  value: Node | null;
+}
+
+export class YamlSource {
+  readonly file: string;
+  readonly document: Document.Parsed;
+  private readonly lines: LineCounter;
+  private readonly findings: Findings;
+  private readonly keyOffsets = new Map<string, number>();
+  private readonly valueOffsets = new Map<string, number>();
+
+  constructor(text: string, file: string, findings: Findings) {
+    this.file = file;
+    this.findings = findings;
+    this.lines = new LineCounter();
+    this.document = parseDocument(text, {
+      version: '1.1',
+      merge: true,
+      uniqueKeys: true,
+      prettyErrors: false,
+      lineCounter: this.lines,
+    });
+    for (const error of this.document.errors) this.problemAt(error.pos[0], [], yamlMessage(error.code, error.message));
+    for (const warning of this.document.warnings) this.problemAt(warning.pos[0], [], warning.message);
+  }
+
+  get broken(): boolean {
+    return this.document.errors.length > 0;
+  }
+
+  mark(path: Path, keyNode: Node | undefined, value: Node | null): void {
+    const id = idOf(path);
+    const keyOffset = offsetOf(keyNode);
+    if (keyOffset !== undefined) this.keyOffsets.set(id, keyOffset);
+    const valueOffset = offsetOf(value) ?? keyOffset;
+    if (valueOffset !== undefined) this.valueOffsets.set(id, valueOffset);
+  }
+
+  has(path: Path): boolean {
+    return this.valueOffsets.has(idOf(path));
+  }
+
+  /** At the value, or at its key; where the path isn't in the text, at the nearest key above it. */
+  problem(path: Path, message: string, at: 'value' | 'key' = 'value'): void {
+    this.problemAt(this.offset(path, at), path, message);
+  }
+
+  note(path: Path, message: string): void {
+    this.findings.notes.push(
+      problemLine({ ...this.position(this.offset(path, 'key')), path: pathText(path), message }),
+    );
+  }
+
+  ignored(path: Path, why: string, differs: boolean): void {
+    const { line, column } = this.position(this.offset(path, 'key'));
+    this.findings.ignored.push({ path: [...path], why, differs, place: `${this.file}:${line}:${column}` });
+  }
+
+  private problemAt(offset: number | undefined, path: Path, message: string): void {
+    this.findings.problems.push({ ...this.position(offset), path: pathText(path), message });
+  }
+
+  private position(offset: number | undefined): { file: string; line: number; column: number } {
+    if (offset === undefined) return { file: this.file, line: 0, column: 0 };
+    const { line, col } = this.lines.linePos(offset);
+    return { file: this.file, line: line || 1, column: col || 1 };
+  }
+
+  private offset(path: Path, at: 'value' | 'key'): number | undefined {
+    for (let length = path.length; length >= 0; length--) {
+      const id = idOf(path.slice(0, length));
+      const exact = length === path.length && at === 'value';
+      const offset = exact ? this.valueOffsets.get(id) : (this.keyOffsets.get(id) ?? this.valueOffsets.get(id));
+      if (offset !== undefined) return offset;
+    }
+    return undefined;
+  }
+
+  /** The node itself, or what its alias stands for. */
+  follow(node: unknown): Node | null {
+    if (isAlias(node)) return node.resolve(this.document) ?? null;
+    return (node as Node | null) ?? null;
+  }
+
+  /** Keys and values of a map; `<<` brings in what the map itself doesn't say. */
+  entries(map: YAMLMap): Entry[] {
+    const own = new Map<string, Entry>();
+    const merged = new Map<string, Entry>();
+    for (const pair of map.items) {
+      const keyNode = pair.key as Node;
+      const key = scalarText(keyNode);
+      if (key === '<<' && isScalar(keyNode) && keyNode.type === 'PLAIN') {
+        const target = this.follow(pair.value);
+        const maps = isSeq(target) ? target.items.map((item) => this.follow(item)) : [target];
+        for (const one of maps) {
+          if (!isMap(one)) {
+            this.problemAt(offsetOf(keyNode), [], 'only a map can be merged with <<');
+            continue;
+          }
+          for (const entry of this.entries(one)) if (!merged.has(entry.key)) merged.set(entry.key, entry);
+        }
+      } else own.set(key, { key, keyNode, value: this.follow(pair.value) });
+    }
+    for (const [key, entry] of merged) if (!own.has(key)) own.set(key, entry);
+    return [...own.values()];
+  }
+}
+
+/** A scalar as it was written, so that `01` as a label value stays `01`. */
+export function scalarText(node: Node | null): string {
+  if (!isScalar(node)) return String(node);
+  if (typeof node.value === 'string') return node.value;
+  return (node as Scalar).source ?? String(node.value);
+}
+
+export function isNull(node: Node | null): boolean {
+  return node === null || (isScalar(node) && node.value === null);
+}
+
+function offsetOf(node: Node | null | undefined): number | undefined {
+  return (node?.range as Range | null | undefined)?.[0];
+}
+
+function idOf(path: Path): string {
+  return path.join('\0');
+}
+
+function yamlMessage(code: string, message: string): string {
+  if (code === 'DUPLICATE_KEY') return 'this key is already set above, in the same map';
+  if (code === 'MULTIPLE_DOCS') return 'one document only: remove the "---"';
+  return message;
+}

@@ -1,0 +1,230 @@
+// The main thread's side of a shard: starts its two workers, feeds it from the log within a byte budget, and answers for it. A worker
+// that fails ends the host: what is not in the ledger is folded again after the next start.
+
+import { MessageChannel, Worker } from 'node:worker_threads';
+import type { EndMark, LogBatch, LogConsumer, LogListener, LogSource } from '../log/index.ts';
+import { LogError } from '../log/index.ts';
+import type { Logger } from '../telemetry/index.ts';
+import type { FromLedger, FromShard, LedgerStats, Position, ShardPlan, ShardStats, ToLedger, ToShard } from './protocol.ts';
+
+/** Records read but not yet folded, per shard; a partition pauses at its even share. */
+const BUFFER_BUDGET_BYTES = 64 << 20;
+const SEND_SHARE = 0.6;
+
+export interface ShardHostOptions {
+  plan: ShardPlan;
+  log: LogSource;
+  logger: Logger;
+  /** Entry T is durable: records below these offsets are not needed by this shard any more. */
+  onCommitted(tMs: number, offsets: [partition: number, nextOffset: number][]): void;
+  onPoison(record: { partition: number; offset: number; tenant: string; reason: string }): void;
+  /** The shard can't go on. */
+  onFailed(error: Error): void;
+}
+
+export class ShardHost {
+  shardStats: ShardStats | undefined;
+  ledgerStats: LedgerStats | undefined;
+  /** Folding has begun. */
+  ready = false;
+  private readonly options: ShardHostOptions;
+  private readonly shard: Worker;
+  private readonly ledger: Worker;
+  private consumer: LogConsumer | undefined;
+  /** Bytes handed to the shard, by partition, and how many of them it has folded. */
+  private readonly handedBytes = new Map<number, number>();
+  private readonly foldedBytes = new Map<number, number>();
+  private readonly paused = new Set<number>();
+  private readonly budgetBytes: number;
+  private readonly renders = new Map<number, (text: string | undefined) => void>();
+  private nextRender = 1;
+  private stopping = false;
+  private failure: Error | undefined;
+  private readonly stopped: Record<'shard' | 'ledger', PromiseWithResolvers<void>> = {
+    shard: Promise.withResolvers(),
+    ledger: Promise.withResolvers(),
+  };
+  private readonly began = Promise.withResolvers<void>();
+
+  constructor(options: ShardHostOptions) {
+    this.options = options;
+    const { plan } = options;
+    this.budgetBytes = Math.max(1 << 20, Math.floor(BUFFER_BUDGET_BYTES / Math.max(1, plan.partitions.length)));
+    const { port1, port2 } = new MessageChannel();
+    this.shard = spawn('shard-worker', { plan, ledgerPort: port1 }, port1);
+    this.ledger = spawn('ledger-worker', { plan, shardPort: port2 }, port2);
+    this.shard.on('message', (message: FromShard) => this.fromShard(message));
+    this.ledger.on('message', (message: FromLedger) => this.fromLedger(message));
+    this.shard.on('error', (error) => this.fail(error));
+    this.ledger.on('error', (error) => this.fail(error));
+    this.began.promise.catch(() => undefined);
+  }
+
+  /** Resolves when the state is recovered and folding has begun. */
+  start(): Promise<void> {
+    return this.began.promise;
+  }
+
+  /** Text of the newest durable boundary of a tenant; undefined for one that has none. */
+  render(tenant: string, openMetrics: boolean): Promise<string | undefined> {
+    if (this.failure || this.stopping) return Promise.resolve(undefined);
+    const id = this.nextRender++;
+    return new Promise((resolve) => {
+      this.renders.set(id, resolve);
+      this.toLedger({ type: 'render', id, tenant, openMetrics });
+    });
+  }
+
+  /** Closes the open tick, writes the last entry, sends it, ends both workers; all within the deadline. Idempotent. */
+  async stop(deadlineMs: number): Promise<void> {
+    if (this.stopping) return;
+    this.stopping = true;
+    if (!this.failure && this.ready) {
+      this.toShard({ type: 'stop' });
+      await within(this.stopped.shard.promise, deadlineMs * (1 - SEND_SHARE));
+    }
+    await this.consumer?.stop();
+    if (!this.failure) {
+      this.toLedger({ type: 'stop', deadlineMs: Math.floor(deadlineMs * SEND_SHARE * 0.8) });
+      await within(this.stopped.ledger.promise, deadlineMs * SEND_SHARE);
+    }
+    for (const resolve of this.renders.values()) resolve(undefined);
+    this.renders.clear();
+    await Promise.all([this.shard.terminate(), this.ledger.terminate()]);
+  }
+
+  private fromShard(message: FromShard): void {
+    switch (message.type) {
+      case 'recovered':
+        this.begin(message.position).catch((error) => this.fail(error));
+        break;
+      case 'folded':
+        this.folded(message.partition, message.bytes);
+        break;
+      case 'poison':
+        this.options.onPoison(message);
+        break;
+      case 'stats':
+        this.shardStats = message.stats;
+        break;
+      case 'stopped':
+        this.stopped.shard.resolve();
+        break;
+    }
+  }
+
+  private fromLedger(message: FromLedger): void {
+    switch (message.type) {
+      case 'committed':
+        this.options.onCommitted(message.tMs, message.offsets);
+        break;
+      case 'rendered':
+        this.renders.get(message.id)?.(message.text);
+        this.renders.delete(message.id);
+        break;
+      case 'stats':
+        this.ledgerStats = message.stats;
+        break;
+      case 'stopped':
+        this.stopped.ledger.resolve();
+        break;
+      case 'failed':
+        this.fail(new Error(message.message));
+        break;
+    }
+  }
+
+  /** Checks the position against the log, then reads on from it. */
+  private async begin(position: Position): Promise<void> {
+    const { log, plan } = this.options;
+    await checkIdentities(log, position);
+    const known = new Map(position.offsets);
+    const offsets: [number, number][] = [];
+    for (const partition of plan.partitions) {
+      const bounds = await log.bounds(partition);
+      const offset = known.get(partition) ?? bounds.start;
+      if (offset > bounds.end) {
+        throw new LogError('offset_out_of_range', `partition ${partition} ends at ${bounds.end}, but the ledger has folded up to ${offset}: this is not the log that the ledger belongs to`);
+      }
+      if (offset < bounds.start) {
+        this.options.logger.error({ partition, from: offset, to: bounds.start }, 'records were deleted before they were folded: they are lost to the metrics');
+      }
+      offsets.push([partition, Math.max(offset, bounds.start)]);
+    }
+    this.toShard({ type: 'begin', offsets });
+    const listener: LogListener = {
+      onBatch: (batch) => this.batch(batch),
+      onEnd: (mark: EndMark) => this.toShard({ type: 'end', mark }),
+      onError: (partition, error) => this.fail(new Error(`partition ${partition}: ${error.message}`, { cause: error })),
+    };
+    this.consumer = log.consume(new Map(offsets), listener);
+    this.ready = true;
+    this.began.resolve();
+  }
+
+  private batch(batch: LogBatch): void {
+    const { partition } = batch;
+    this.handedBytes.set(partition, (this.handedBytes.get(partition) ?? 0) + batch.bytes.length);
+    if (this.waitingBytes(partition) > this.budgetBytes && !this.paused.has(partition)) {
+      this.paused.add(partition);
+      this.consumer?.pause(partition);
+    }
+    const buffers = [batch.bytes, batch.offsets, batch.timestampsMs, batch.encodings, batch.tenantOf, batch.starts].map((a) => a.buffer as ArrayBuffer);
+    this.shard.postMessage({ type: 'batch', batch } satisfies ToShard, [...new Set(buffers)]);
+  }
+
+  private folded(partition: number, bytes: number): void {
+    this.foldedBytes.set(partition, bytes);
+    if (this.waitingBytes(partition) <= this.budgetBytes / 2 && this.paused.delete(partition)) this.consumer?.resume(partition);
+  }
+
+  private waitingBytes(partition: number): number {
+    return (this.handedBytes.get(partition) ?? 0) - (this.foldedBytes.get(partition) ?? 0);
+  }
+
+  private fail(error: Error): void {
+    if (this.failure) return;
+    this.failure = error;
+    this.ready = false;
+    this.began.reject(error);
+    this.stopped.shard.resolve();
+    this.stopped.ledger.resolve();
+    if (!this.stopping) this.options.onFailed(error);
+  }
+
+  private toShard(message: ToShard): void {
+    this.shard.postMessage(message);
+  }
+
+  private toLedger(message: ToLedger): void {
+    this.ledger.postMessage(message);
+  }
+}
+
+/** The last folded records must still be what they were, or be gone: else this is another log. */
+async function checkIdentities(log: LogSource, position: Position): Promise<void> {
+  for (const [partition, offset, timestampMs, crc] of position.lastRecords) {
+    const found = await log.identify(partition, offset);
+    if (found && (found.timestampMs !== timestampMs || found.crc !== crc)) {
+      throw new LogError('log_damaged', `record ${offset} of partition ${partition} is not the one that the ledger has folded: another log was put in place of this one`);
+    }
+  }
+}
+
+/** Workers run the file that lies beside this one: compiled, or the source where this is the source. */
+function spawn(name: string, workerData: unknown, port: import('node:worker_threads').MessagePort): Worker {
+  const source = import.meta.url.endsWith('.ts');
+  const url = new URL(`./${name}.${source ? 'ts' : 'js'}`, import.meta.url);
+  return new Worker(url, { workerData, transferList: [port], ...(source ? { execArgv: ['--conditions=source'] } : {}) });
+}
+
+async function within(promise: Promise<void>, ms: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  await Promise.race([
+    promise,
+    new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, ms);
+    }),
+  ]);
+  clearTimeout(timer);
+}

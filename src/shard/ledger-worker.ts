@@ -1,0 +1,57 @@
+// The ledger worker's thread: messages in, messages out; what it does is in ledger-service.ts.
+
+import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
+import { openLedger } from '../ledger/index.ts';
+import { createLogger } from '../telemetry/index.ts';
+import { ENGINE } from './engine.ts';
+import { LedgerService } from './ledger-service.ts';
+import type { FromLedger, LedgerToShard, ShardPlan, ShardToLedger, ToLedger } from './protocol.ts';
+
+const STATS_EVERY_MS = 1_000;
+
+const main = parentPort!;
+const { plan, shardPort } = workerData as { plan: ShardPlan; shardPort: MessagePort };
+const logger = createLogger(plan.logLevel, { shard: plan.shard, thread: 'ledger' });
+const toMain = (message: FromLedger): void => main.postMessage(message);
+
+try {
+  const ledger = await openLedger({
+    path: plan.ledgerPath,
+    shard: plan.shard,
+    maxBytes: plan.ledgerMaxBytes,
+    engine: ENGINE,
+    logIdentity: plan.logIdentity,
+    now: Date.now,
+    logger,
+  });
+  const service = new LedgerService({
+    plan,
+    ledger,
+    toShard: (message: LedgerToShard) => shardPort.postMessage(message),
+    toMain,
+    now: Date.now,
+    logger,
+  });
+  const stats = setInterval(() => toMain({ type: 'stats', stats: service.stats() }), STATS_EVERY_MS);
+  shardPort.on('message', (message: ShardToLedger) => {
+    if (message.type === 'snapshot') service.snapshot(message.content);
+    else if (message.type === 'base') service.base(message.tMs, message.sections);
+  });
+  main.on('message', async (message: ToLedger) => {
+    if (message.type === 'render') {
+      toMain({ type: 'rendered', id: message.id, ...service.render(message.tenant, message.openMetrics) });
+    } else if (message.type === 'stop') {
+      await service.stop(message.deadlineMs);
+      clearInterval(stats);
+      toMain({ type: 'stats', stats: service.stats() });
+      toMain({ type: 'stopped' });
+      shardPort.close();
+      main.close();
+    }
+  });
+  await service.start();
+  toMain({ type: 'stats', stats: service.stats() });
+} catch (error) {
+  logger.fatal({ err: error }, 'the ledger could not be opened');
+  toMain({ type: 'failed', message: error instanceof Error ? error.message : String(error) });
+}

@@ -1,0 +1,155 @@
+// What the threads say to each other. Main reads the log and serves HTTP; the shard worker folds; the ledger worker makes entries
+// durable and sends them. Messages are plain data; arrays in batches and snapshots are handed over, not copied.
+
+import type { TenantSettings } from '../config/index.ts';
+import type { EndMark, LogBatch } from '../log/index.ts';
+import type { Section } from '../registry/index.ts';
+import type { StageSummary } from '../telemetry/index.ts';
+
+/** Settings that both workers need, resolved on main. */
+export interface ShardPlan {
+  shard: number;
+  /** Partitions of this shard, ascending. */
+  partitions: number[];
+  /** Value of the identity label on every series of the shard. */
+  instance: string;
+  logIdentity: string;
+  /** Greatest common divisor of the tenants' collection intervals: entries are written at its multiples. */
+  boundaryMs: number;
+  settings: TenantSettingsTable;
+  ledgerPath: string;
+  ledgerMaxBytes: number;
+  remoteWrite: EndpointPlan[];
+  /** Adds `X-Scope-OrgID` with the tenant to remote writes. */
+  addOrgIdHeader: boolean;
+  logLevel: string;
+}
+
+/** Settings by tenant; a tenant that is not in the table has `defaults`. */
+export interface TenantSettingsTable {
+  defaults: TenantSettings;
+  tenants: Record<string, TenantSettings>;
+}
+
+export interface EndpointPlan {
+  name: string;
+  url: string;
+  timeoutMs: number;
+  headers: Record<string, string>;
+  basicAuth?: { username: string; password: string };
+  bearerToken?: string;
+  tls?: { ca?: string; cert?: string; key?: string; serverName?: string; insecureSkipVerify?: boolean };
+  sendExemplars: boolean;
+  minBackoffMs: number;
+  maxBackoffMs: number;
+  /** Boundaries older than this are not sent; 0 = no limit. */
+  sampleAgeLimitMs: number;
+  maxSamplesPerSend: number;
+}
+
+/** Where folding goes on. */
+export interface Position {
+  /** End of the last closed tick, ms; undefined before the first. */
+  tMs: number | undefined;
+  offsets: [partition: number, nextOffset: number][];
+  lastRecords: [partition: number, offset: number, timestampMs: number, crc: number][];
+  epoch: number;
+  claim: number;
+}
+
+export type ToShard =
+  | { type: 'begin'; offsets: [partition: number, nextOffset: number][] }
+  | { type: 'batch'; batch: LogBatch }
+  | { type: 'end'; mark: EndMark }
+  | { type: 'stop' };
+
+export type FromShard =
+  | { type: 'recovered'; position: Position }
+  /** Bytes of a partition's batches that are folded, since the beginning. */
+  | { type: 'folded'; partition: number; bytes: number }
+  | { type: 'poison'; partition: number; offset: number; tenant: string; reason: string; message: string }
+  | { type: 'stats'; stats: ShardStats }
+  | { type: 'stopped' };
+
+export type ShardToLedger =
+  | { type: 'snapshot'; content: SnapshotContent }
+  | { type: 'base'; tMs: number; sections: Section[] }
+  | { type: 'closed' };
+
+/** What an entry is made of: the ledger's EntryContent before it is encoded. */
+export interface SnapshotContent {
+  kind: 'genesis' | 'boundary' | 'final';
+  tMs: number;
+  epoch: number;
+  engine: string;
+  offsets: [partition: number, nextOffset: number][];
+  lastRecords: [partition: number, offset: number, timestampMs: number, crc: number][];
+  ticks: { endsMs: Float64Array; nextOffsets: Float64Array; partitions: number[] };
+  sections: Section[];
+}
+
+export type LedgerToShard =
+  | { type: 'state'; tMs: number; sections: Section[] }
+  | { type: 'recovered'; position: Position }
+  | { type: 'committed'; tMs: number; wantsBase: boolean };
+
+export type ToLedger =
+  | { type: 'render'; id: number; tenant: string; openMetrics: boolean }
+  | { type: 'stop'; deadlineMs: number };
+
+export type FromLedger =
+  | { type: 'committed'; tMs: number; offsets: [partition: number, nextOffset: number][]; firstUnsettledMs: number | undefined }
+  | { type: 'rendered'; id: number; text: string | undefined; tMs: number }
+  | { type: 'stats'; stats: LedgerStats }
+  | { type: 'stopped' }
+  | { type: 'failed'; message: string };
+
+export interface TenantStats {
+  tenant: string;
+  spansReceived: number;
+  bytesReceived: number;
+  activeSeries: number;
+  rows: number;
+  pendingEdges: number;
+  edges: number;
+  completedEdges: number;
+  expiredEdges: number;
+  seriesLimited: number;
+  discarded: [key: string, count: number][];
+}
+
+export interface ShardStats {
+  openTickMs: number | undefined;
+  lastBoundaryMs: number | undefined;
+  waitingFor: number | undefined;
+  bufferedBytes: number;
+  records: number;
+  undecodable: number;
+  futureRecords: number;
+  heldRecords: number;
+  lateRecords: number;
+  tenants: TenantStats[];
+  latencies: StageSummary[];
+}
+
+export interface EndpointStats {
+  name: string;
+  url: string;
+  settledMs: number | undefined;
+  samplesSent: number;
+  samplesFailed: number;
+  boundariesSent: number;
+  boundariesSkipped: number;
+  repeatsRefused: number;
+  retries: number;
+  lastError: string | undefined;
+}
+
+export interface LedgerStats {
+  committedMs: number | undefined;
+  entries: number;
+  sizeBytes: number;
+  overLimit: boolean;
+  endpoints: EndpointStats[];
+  latencies: StageSummary[];
+}

@@ -1,0 +1,36 @@
+// What a shard tells of itself once a second.
+
+import type { StageLatencies } from '../telemetry/index.ts';
+import type { ShardStats, TenantStats } from './protocol.ts';
+import type { Shard } from './shard.ts';
+
+export function shardStats(shard: Shard, latencies: StageLatencies): ShardStats {
+  const ticks = shard.tickStats();
+  return {
+    openTickMs: ticks?.openTickStartMs,
+    lastBoundaryMs: shard.lastBoundaryMs,
+    waitingFor: ticks?.waitingFor,
+    bufferedBytes: ticks?.bufferedBytes ?? 0,
+    records: shard.records,
+    undecodable: shard.undecodable,
+    futureRecords: ticks?.future ?? 0,
+    heldRecords: ticks?.held ?? 0,
+    lateRecords: ticks?.late ?? 0,
+    tenants: shard.fold.all().map(
+      ({ tenant, counters, registry, pendingEdges }): TenantStats => ({
+        tenant,
+        spansReceived: counters.spansReceived,
+        bytesReceived: counters.bytesReceived,
+        activeSeries: registry.activeSeries,
+        rows: registry.liveRows,
+        pendingEdges,
+        edges: counters.edges,
+        completedEdges: counters.completedEdges,
+        expiredEdges: [...counters.expiredEdges.values()].reduce((sum, n) => sum + n, 0),
+        seriesLimited: registry.limiter.counters.seriesLimited,
+        discarded: [...counters.discarded],
+      }),
+    ),
+    latencies: latencies.summaries(),
+  };
+}

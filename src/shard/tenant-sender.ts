@@ -1,0 +1,151 @@
+// Sends one tenant's boundaries to one endpoint: in order, each settled before the next, from an image that stands at the boundary
+// being sent. Another tenant or endpoint that fails is no business of this one.
+
+import type { Sender } from 'remote-write-ts';
+import type { TenantSettings } from '../config/index.ts';
+import type { Entry } from '../ledger/index.ts';
+import { type Section, TenantImage } from '../registry/index.ts';
+import { type Logger, type StageLatencies, traced } from '../telemetry/index.ts';
+import { BoundaryEncoder, type PendingSample } from './boundary-requests.ts';
+import type { EndpointPlan } from './protocol.ts';
+
+/** A refused request is halved until the culprit is alone, at most this many requests deep a boundary. */
+const MAX_EXTRA_REQUESTS = 64;
+/** Requests of one boundary that are under way together. */
+const PARALLEL_REQUESTS = 4;
+
+export interface TenantSenderOptions {
+  tenant: string;
+  endpoint: EndpointPlan;
+  common: Readonly<Record<string, string>>;
+  sender: Sender;
+  /** T of the newest boundary that is settled already: up to it entries are only followed. */
+  settledMs: number;
+  /** Boundaries up to this one were in the ledger at recovery: a refusal of these is a repeat. */
+  recoveredMs: number;
+  onSettled(tMs: number): void;
+  /** True while the ledger is over its limit: the oldest boundaries are given up. */
+  overLimit(): boolean;
+  now(): number;
+  logger: Logger;
+  latencies: StageLatencies;
+}
+
+export interface SenderCounters {
+  samplesSent: number;
+  samplesFailed: number;
+  boundariesSent: number;
+  boundariesSkipped: number;
+  repeatsRefused: number;
+}
+
+export class TenantSender {
+  readonly counters: SenderCounters = { samplesSent: 0, samplesFailed: 0, boundariesSent: 0, boundariesSkipped: 0, repeatsRefused: 0 };
+  settledMs: number;
+  private readonly options: TenantSenderOptions;
+  private readonly encoder: BoundaryEncoder;
+  private readonly image = new TenantImage();
+  private readonly abort = new AbortController();
+  private settings: TenantSettings | undefined;
+  private sentOnce = true;
+  private extraRequests = 0;
+
+  constructor(options: TenantSenderOptions) {
+    this.options = options;
+    this.settledMs = options.settledMs;
+    const { endpoint } = options;
+    this.encoder = new BoundaryEncoder(options.common, endpoint.maxSamplesPerSend, endpoint.sendExemplars);
+  }
+
+  /** Brings the image to a base. */
+  base(sections: readonly Section[]): void {
+    this.apply(sections);
+    this.sentOnce = true;
+  }
+
+  /** Takes each entry to its settlement, until the feed ends or `stop`. */
+  async run(entries: AsyncIterable<Entry>): Promise<void> {
+    for await (const entry of entries) {
+      if (this.abort.signal.aborted) return;
+      await this.take(entry);
+    }
+  }
+
+  stop(): void {
+    this.abort.abort();
+  }
+
+  private async take(entry: Entry): Promise<void> {
+    this.apply(entry.sections.filter((section) => section.meta['tenant'] === this.options.tenant));
+    if (entry.tMs <= this.settledMs) {
+      this.sentOnce = true;
+      return;
+    }
+    const { settings } = this;
+    const due = settings !== undefined && (entry.kind === 'final' || entry.tMs % settings.collectionIntervalMs === 0);
+    if (due && !settings.disableCollection) {
+      if (this.givenUp(entry.tMs)) this.counters.boundariesSkipped++;
+      else {
+        await traced('spanmill.send', { tenant: this.options.tenant, endpoint: this.options.endpoint.name, boundary_ms: entry.tMs }, () =>
+          this.options.latencies.timeAsync('send', () => this.send(entry.tMs)),
+        );
+        if (this.abort.signal.aborted) return;
+        this.counters.boundariesSent++;
+        this.sentOnce = true;
+      }
+    }
+    this.settledMs = entry.tMs;
+    this.options.onSettled(entry.tMs);
+  }
+
+  /** Zero samples, exemplars and ends stay with the image until a boundary has said them. */
+  private apply(sections: readonly Section[]): void {
+    if (this.sentOnce) this.image.nextBoundary();
+    this.sentOnce = false;
+    for (const section of sections) {
+      if (section.meta['holder'] === 'settings') this.settings = section.meta['settings'] as TenantSettings;
+      else if (section.meta['holder'] === 'rows') this.image.apply(section);
+    }
+  }
+
+  private givenUp(tMs: number): boolean {
+    const { sampleAgeLimitMs } = this.options.endpoint;
+    return this.options.overLimit() || (sampleAgeLimitMs > 0 && tMs < this.options.now() - sampleAgeLimitMs);
+  }
+
+  private async send(tMs: number): Promise<void> {
+    this.extraRequests = 0;
+    const { zeros, values, stales } = this.encoder.requests(this.image, tMs);
+    for (const kind of [zeros, values, stales]) {
+      for (let i = 0; i < kind.length; i += PARALLEL_REQUESTS) {
+        await Promise.all(kind.slice(i, i + PARALLEL_REQUESTS).map((samples) => this.deliver(samples, tMs, kind === zeros)));
+      }
+    }
+  }
+
+  /** Ends when the request is accepted, finally refused, or given up at shutdown. */
+  private async deliver(samples: readonly PendingSample[], tMs: number, areZeros: boolean): Promise<void> {
+    const outcome = await this.options.sender.send(this.encoder.encode(samples), { signal: this.abort.signal });
+    if (outcome.kind === 'accepted') this.counters.samplesSent += samples.length;
+    if (outcome.kind !== 'refused') return;
+    if (tMs <= this.options.recoveredMs) {
+      // The receiver has newer samples of these series: this boundary was there before the restart.
+      this.counters.repeatsRefused++;
+      return;
+    }
+    if (outcome.status === 400 && samples.length > 1 && this.extraRequests < MAX_EXTRA_REQUESTS) {
+      // A 1.0 receiver refuses the whole request for one series: the halves find it.
+      this.extraRequests += 2;
+      const half = samples.length >> 1;
+      await this.deliver(samples.slice(0, half), tMs, areZeros);
+      await this.deliver(samples.slice(half), tMs, areZeros);
+      return;
+    }
+    if (areZeros) return;
+    this.counters.samplesFailed += samples.length;
+    this.options.logger.warn(
+      { tenant: this.options.tenant, endpoint: this.options.endpoint.name, boundaryMs: tMs, samples: samples.length, status: outcome.status, answer: outcome.message },
+      'remote write refused samples',
+    );
+  }
+}

@@ -1,0 +1,3 @@
+export { CaseError, type CaseResult, runCase, splitMessages } from './case.ts';
+export { type CommandIo, simulateCommand } from './command.ts';
+export { newestEndMs } from './what-if.ts';
