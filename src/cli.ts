@@ -1,2 +1,58 @@
+// The commands. Flags are Go-style (`-config.file=F`, `--config.file F`), as the users of Tempo and Prometheus know them; a command's
+// own flags are its own business.
+
 import process from 'node:process';
-process.stdout.write('spanmill\n');
+import { benchCommand } from './bench/fold.ts';
+import { demoCommand } from './demo.ts';
+import { runGenerate } from './generate/index.ts';
+import { serveCommand } from './serve.ts';
+import { simulateCommand } from './simulate/index.ts';
+import { VERSION } from './version.ts';
+
+const USAGE = `Usage: spanmill [flags]            run (everything embedded, unless a configuration says otherwise)
+       spanmill demo [flags]       run with a live demo load
+       spanmill generate [flags]   make a deterministic load of spans
+       spanmill simulate …         which series would these spans make?
+       spanmill bench fold …       what does the fold cost here?
+
+Flags of run and demo:
+  -config.file FILE        configuration (YAML); without it everything runs with defaults, data in ./data
+  -config.expand-env       replace \${VAR} and \${VAR:default} in it
+  -config.verify           check the configuration, say what is wrong, and end
+  -print-config            print the effective configuration (secrets hidden) and end
+  -version                 print the version and end
+`;
+
+const io = { stdout: process.stdout, stderr: process.stderr, env: process.env };
+
+async function main(args: string[]): Promise<number> {
+  const [command, ...rest] = args;
+  switch (command) {
+    case 'simulate':
+      return simulateCommand(rest, io);
+    case 'bench':
+      return benchCommand(rest, io);
+    case 'generate':
+      return runGenerate(rest, io);
+    case 'demo':
+      return demoCommand(rest, io);
+    case 'help':
+    case '-h':
+    case '-help':
+    case '--help':
+      process.stdout.write(USAGE);
+      return 0;
+    case '-version':
+    case '--version':
+      process.stdout.write(`spanmill ${VERSION}\n`);
+      return 0;
+    default:
+      if (command !== undefined && !command.startsWith('-')) {
+        process.stderr.write(`spanmill: no command "${command}"\n${USAGE}`);
+        return 2;
+      }
+      return serveCommand(args, io);
+  }
+}
+
+process.exitCode = await main(process.argv.slice(2));

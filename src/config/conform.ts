@@ -124,9 +124,7 @@ class Walk {
     }
     if (info.verdict === undefined) return this.value(entry.value, schema, path);
     const held = this.plain(entry.value);
-    const harmless = (info.harmless ?? []).some(
-      (one) => JSON.stringify(one) === JSON.stringify(held) || String(one) === String(held),
-    );
+    const harmless = (info.harmless ?? []).some((one) => sameValue(one, held));
     if (info.verdict === 'refused') {
       if (!harmless) this.source.problem(path, info.why ?? 'not supported', 'key');
       return undefined;
@@ -155,4 +153,10 @@ class Walk {
     else if (allowed.length <= 16) hint = `; here are ${allowed.join(', ')}`;
     this.source.problem(path, `unknown key "${entry.key}"${hint}`, 'key');
   }
+}
+
+/** `"0"` and `0` are the same here, a map and another map are not. */
+function sameValue(a: unknown, b: unknown): boolean {
+  const isScalar = (value: unknown): boolean => typeof value !== 'object';
+  return isScalar(a) && isScalar(b) ? String(a) === String(b) : JSON.stringify(a) === JSON.stringify(b);
 }

@@ -72,7 +72,7 @@ function substitute(
     problems.push({ offset, message: `\${${body}}: ${message}` });
     return '';
   };
-  if (body === '') return refuse('no variable is named; a literal "${}" is written $${}');
+  if (body === '') return refuse('no variable is named');
   if (/^\d+$/.test(body)) return refuse(`a regex group would vanish here: write $\${${body}}`);
   if (/^env:/.test(body)) return refuse(`write \${${body.slice(4)}}`);
   const match = /^([A-Za-z_]\w*)(.*)$/s.exec(body);

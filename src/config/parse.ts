@@ -31,11 +31,8 @@ export function parseText<S extends z.ZodType>(
   const source = new YamlSource(text, file, findings);
   if (source.broken) return { source, written: {}, value: undefined };
   for (const [path, value] of Object.entries(options.set ?? {})) {
-    try {
-      source.document.setIn(path.split('.'), value);
-    } catch {
-      source.problem(path.split('.'), "can't be set from the command line: a key above it is no map");
-    }
+    const keys = path.split('.');
+    if (!source.set(keys, value)) source.problem(keys, "can't be set from the command line: a key above it is no map");
   }
   const before = findings.problems.length;
   const root = source.follow(source.document.contents);

@@ -8,10 +8,11 @@ import {
   isSeq,
   LineCounter,
   type Node,
+  Pair,
   parseDocument,
   type Range,
-  type Scalar,
-  type YAMLMap,
+  Scalar,
+  YAMLMap,
 } from 'yaml';
 import type { Findings, Path } from './problem.ts';
 import { pathText, problemLine } from './problem.ts';
@@ -103,6 +104,24 @@ export class YamlSource {
     return (node as Node | null) ?? null;
   }
 
+  /** Puts a text at a path, as if it were written there. Returns false where a key on the way holds something else than a map. */
+  set(path: readonly string[], text: string): boolean {
+    const document = this.document as Document;
+    if (isNull(document.contents)) document.contents = new YAMLMap();
+    let map: unknown = document.contents;
+    for (const [depth, key] of path.entries()) {
+      if (!isMap(map)) return false;
+      const pair = map.items.find((item) => scalarText(item.key as Node) === key);
+      const last = depth === path.length - 1;
+      const held = this.follow(pair?.value);
+      const next = last ? new Scalar(text) : isNull(held) ? new YAMLMap() : held;
+      if (pair === undefined) map.items.push(new Pair(new Scalar(key), next));
+      else pair.value = next;
+      map = next;
+    }
+    return true;
+  }
+
   /** Keys and values of a map; `<<` brings in what the map itself doesn't say. */
   entries(map: YAMLMap): Entry[] {
     const own = new Map<string, Entry>();
@@ -131,7 +150,7 @@ export class YamlSource {
 export function scalarText(node: Node | null): string {
   if (!isScalar(node)) return String(node);
   if (typeof node.value === 'string') return node.value;
-  return (node as Scalar).source ?? String(node.value);
+  return node.source ?? String(node.value);
 }
 
 export function isNull(node: Node | null): boolean {

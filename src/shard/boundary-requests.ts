@@ -1,7 +1,7 @@
 // A boundary of one tenant as remote-write requests: zero samples of new series first, then every live series' value, then stale
 // markers of what ended; each kind in requests of its own, so that a refusal of one costs the others nothing.
 
-import { encodeExemplarLabels, encodeLabels, WriteRequestBuilder } from 'remote-write-ts';
+import { encodeExemplarLabels, encodeLabels, MAX_EXEMPLAR_CHARACTERS, WriteRequestBuilder } from 'remote-write-ts';
 import { type ImageRow, seriesLabels, seriesValues, type TableImage, type TenantImage, traceIdText } from '../registry/index.ts';
 
 /** One sample of a request before it is encoded: kept so that a refused request can be split. */
@@ -107,6 +107,9 @@ export class BoundaryEncoder {
 function exemplarsOf(table: TableImage, row: ImageRow, slot: number, tMs: number): PendingSample['exemplars'] {
   const exemplar = slot < 0 ? undefined : row.exemplars.findLast((e) => e.bucket === slot);
   if (!exemplar) return NO_EXEMPLARS;
-  const labels = encodeExemplarLabels([[table.schema.exemplarLabel, traceIdText(exemplar.traceId)]]);
+  const id = traceIdText(exemplar.traceId);
+  // An id that was never one of OpenTelemetry's: receivers drop what is longer than OpenMetrics allows.
+  if (table.schema.exemplarLabel.length + id.length > MAX_EXEMPLAR_CHARACTERS) return NO_EXEMPLARS;
+  const labels = encodeExemplarLabels([[table.schema.exemplarLabel, id]]);
   return [{ labels, value: exemplar.value, timestampMs: tMs }];
 }

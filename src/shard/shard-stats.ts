@@ -10,12 +10,12 @@ export function shardStats(shard: Shard, latencies: StageLatencies): ShardStats 
     openTickMs: ticks?.openTickStartMs,
     lastBoundaryMs: shard.lastBoundaryMs,
     waitingFor: ticks?.waitingFor,
-    bufferedBytes: ticks?.bufferedBytes ?? 0,
+    bufferedBytes: ticks?.partitions.reduce((sum, { bufferedBytes }) => sum + bufferedBytes, 0) ?? 0,
     records: shard.records,
     undecodable: shard.undecodable,
-    futureRecords: ticks?.future ?? 0,
-    heldRecords: ticks?.held ?? 0,
-    lateRecords: ticks?.late ?? 0,
+    futureRecords: ticks?.counters.future ?? 0,
+    heldRecords: ticks?.counters.held ?? 0,
+    lateRecords: ticks?.counters.late ?? 0,
     tenants: shard.fold.all().map(
       ({ tenant, counters, registry, pendingEdges }): TenantStats => ({
         tenant,

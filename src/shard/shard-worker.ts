@@ -26,7 +26,6 @@ const toLedger = (message: ShardToLedger, transfer: ArrayBuffer[] = []): void =>
 const folded = new Map<number, number>();
 
 const shard = new Shard({
-  partitions: plan.partitions,
   boundaryMs: plan.boundaryMs,
   engine: ENGINE,
   settingsOf: (tenant) => plan.settings.tenants[tenant] ?? plan.settings.defaults,

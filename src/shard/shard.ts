@@ -7,14 +7,12 @@ import { crc32c, type EndMark, ENCODINGS, type LogBatch } from '../log/index.ts'
 import { DecodeError, readPushBytes } from '../otlp/index.ts';
 import type { Section } from '../registry/index.ts';
 import type { Position, SnapshotContent } from './protocol.ts';
-import { TickMachine } from './ticks/index.ts';
+import { TICK_TIMES, TickMachine } from './ticks/index.ts';
 
-export const TICK_MS = 1_000;
 /** At most this many snapshots wait for the ledger; then folding stops until one is durable. */
 const MAX_SNAPSHOTS_IN_FLIGHT = 2;
 
 export interface ShardOptions {
-  partitions: readonly number[];
   boundaryMs: number;
   engine: string;
   settingsOf(tenant: string): TenantSettings;
@@ -46,8 +44,6 @@ export class Shard {
   private finished = false;
   private tickEnds: number[] = [];
   private tickOffsets: number[] = [];
-  private nextOffsets = new Float64Array(0);
-  private openTickMs = Number.NaN;
   private readonly offeredBytes = new Map<number, number>();
   private readonly lastRecords = new Map<number, LastRecord>();
   private readonly lastIdentities = new Map<number, [offset: number, timestampMs: number, crc: number]>();
@@ -72,25 +68,15 @@ export class Shard {
     if (this.fold.configure(this.options.settingsOf)) this.epoch++;
     for (const [partition, offset, timestampMs, crc] of position.lastRecords) this.lastIdentities.set(partition, [offset, timestampMs, crc]);
     this.lastBoundaryMs = position.tMs;
-    this.nextOffsets = Float64Array.from(position.offsets, ([, offset]) => offset);
-    const offsets = new Map(position.offsets);
     this.machine = new TickMachine(
+      { ...TICK_TIMES, from: new Map(position.offsets), boundaryMs: this.options.boundaryMs, startMs: position.tMs },
       {
-        partitions: this.options.partitions,
-        tickMs: TICK_MS,
-        graceMs: 1_000,
-        maxHoldMs: 60_000,
-        maxAheadMs: 10_000,
-        boundaryMs: this.options.boundaryMs,
-        ...(position.tMs === undefined ? {} : { startMs: position.tMs }),
-        nextOffsets: offsets,
-      },
-      {
+        open: (tickStartMs) => this.fold.advance(tickStartMs),
         fold: (batch, index, tickStartMs) => this.foldRecord(batch, index, tickStartMs),
         mayClose: (tickEndMs) => this.mayClose(tickEndMs),
-        close: (tickEndMs, nextOffsets) => this.close(tickEndMs, nextOffsets),
+        close: (tickEndMs, nextOffsets, partitions) => this.close(tickEndMs, nextOffsets, partitions),
         drained: (partition, bufferedBytes) => this.options.onFolded(partition, (this.offeredBytes.get(partition) ?? 0) - bufferedBytes),
-        hasWork: () => this.fold.hasWork,
+        hasWork: () => this.stopping || this.fold.hasWork,
       },
     );
   }
@@ -119,6 +105,8 @@ export class Shard {
   /** The next tick that closes becomes the last entry, wherever it lies. */
   stop(): void {
     this.stopping = true;
+    if (this.machine?.stats().openTickStartMs === undefined) this.finished = true;
+    else this.machine.setBoundaryMs(TICK_TIMES.tickMs);
   }
 
   get done(): boolean {
@@ -139,15 +127,10 @@ export class Shard {
   }
 
   private foldRecord(batch: LogBatch, index: number, tickStartMs: number): void {
-    if (tickStartMs !== this.openTickMs) {
-      // Timers up to the tick's start have fired at the close before; a first tick, or one that was jumped to, catches up here.
-      this.fold.advance(tickStartMs);
-      this.openTickMs = tickStartMs;
-    }
     this.records++;
     const timestampMs = batch.timestampsMs[index]!;
     const bytes = batch.bytes.subarray(batch.starts[index]!, batch.starts[index + 1]!);
-    const tickEndMs = tickStartMs + TICK_MS;
+    const tickEndMs = tickStartMs + TICK_TIMES.tickMs;
     const nowMs = Math.min(Math.max(timestampMs, tickStartMs), tickEndMs - 1);
     // The slack rule looks at the record's own time, but never past the open tick: a stamp from the future moves nothing.
     const recordMs = Math.min(timestampMs, tickEndMs);
@@ -192,39 +175,36 @@ export class Shard {
     if (failure !== undefined) throw failure;
   }
 
-  private close(tickEndMs: number, nextOffsets: Float64Array): void {
+  private close(tickEndMs: number, nextOffsets: Float64Array, partitions: readonly number[]): void {
     this.fold.advance(tickEndMs);
-    this.openTickMs = tickEndMs;
     this.tickEnds.push(tickEndMs);
     for (const offset of nextOffsets) this.tickOffsets.push(offset);
-    this.nextOffsets = nextOffsets.slice();
-    if (this.isBoundary(tickEndMs) || this.stopping) this.snapshot(tickEndMs, this.stopping ? 'final' : 'boundary');
+    if (this.stopping || this.isBoundary(tickEndMs)) this.snapshot(tickEndMs, nextOffsets, partitions);
   }
 
-  private snapshot(tMs: number, kind: 'boundary' | 'final'): void {
-    const partitions = [...this.options.partitions].sort((a, b) => a - b);
+  private snapshot(tMs: number, nextOffsets: Float64Array, partitions: readonly number[]): void {
     for (const [partition, { offset, timestampMs, bytes }] of this.lastRecords) {
       this.lastIdentities.set(partition, [offset, timestampMs, crc32c(bytes)]);
     }
     this.lastRecords.clear();
     const content: SnapshotContent = {
-      kind,
+      kind: this.stopping ? 'final' : 'boundary',
       tMs,
       epoch: this.epoch,
       engine: this.options.engine,
-      offsets: partitions.map((partition, i) => [partition, this.nextOffsets[i]!]),
+      offsets: partitions.map((partition, i) => [partition, nextOffsets[i]!]),
       lastRecords: partitions.flatMap((partition) => {
         const identity = this.lastIdentities.get(partition);
         return identity ? [[partition, ...identity] as [number, number, number, number]] : [];
       }),
-      ticks: { endsMs: Float64Array.from(this.tickEnds), nextOffsets: Float64Array.from(this.tickOffsets), partitions },
+      ticks: { endsMs: Float64Array.from(this.tickEnds), nextOffsets: Float64Array.from(this.tickOffsets), partitions: [...partitions] },
       sections: this.fold.collect(tMs),
     };
     this.tickEnds = [];
     this.tickOffsets = [];
     this.lastBoundaryMs = tMs;
     this.inFlight++;
-    this.finished = kind === 'final';
+    this.finished = this.stopping;
     this.options.onSnapshot(content);
     if (this.baseWanted) {
       this.baseWanted = false;

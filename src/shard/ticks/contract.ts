@@ -11,7 +11,7 @@ export interface TickOptions {
   tickMs: number;
   /** A partition's end counts for a tick if it was the end this long after the tick's end. */
   graceMs: number;
-  /** A tick waits this long for a partition that delivers nothing, then releases it. */
+  /** A partition that the tick waits for is released after so long without a word of it. */
   maxHoldMs: number;
   /** A record stamped further ahead of the wall clock at its read takes its predecessor's time. */
   maxAheadMs: number;

@@ -33,7 +33,7 @@ export class PartitionQueue {
   timeMs = NO_TIME_MS;
   /** At this wall time the partition's end was at or below `nextOffset`. */
   reachedMs = Number.NEGATIVE_INFINITY;
-  /** When something of it was delivered last, by the clock of patience. */
+  /** When something of it was last delivered or waiting to be folded, by the clock of patience. */
   heardAtMs = 0;
   isReleased = false;
   bufferedBytes = 0;

@@ -21,7 +21,6 @@ export class TickMachine {
   private isStarted = false;
   private startMs = 0;
   private endMs = 0;
-  private openedAtMs = 0;
   /** Records folded in the open tick. */
   private records = 0;
   /** Parts of queues before this one are complete: what comes for them now waits for the next tick. */
@@ -148,7 +147,6 @@ export class TickMachine {
     this.isStarted = true;
     this.startMs = startMs;
     this.endMs = startMs + this.options.tickMs;
-    this.openedAtMs = this.patience.nowMs;
     this.records = 0;
     this.at = 0;
     this.limitOffset = Number.POSITIVE_INFINITY;
@@ -229,6 +227,8 @@ export class TickMachine {
       }
       const freedBytes = queue.shift();
       this.queuedBatches--;
+      // It may have been paused until now, for what was queued of it.
+      if (queue.first === undefined) queue.heardAtMs = this.patience.nowMs;
       callbacks.drained?.(queue.id, queue.bufferedBytes, freedBytes);
     }
   }
@@ -242,12 +242,13 @@ export class TickMachine {
     return queue.reachedMs >= dueMs || (queue.isReleased && this.wallMs >= dueMs);
   }
 
-  /** Releases a partition of which nothing is queued, if the tick has waited long enough since anything of it was delivered. */
+  /**
+   * Releases a partition of which nothing is queued, if nothing of it was delivered for long. From its last delivery, not from
+   * the opening of the tick nor the completion of the parts before it: partitions that went together are given up together.
+   */
   private mayGiveUp(queue: PartitionQueue): boolean {
     if (queue.isReleased) return true;
-    // From the opening, not from the moment the parts before it were complete: many unreachable ones are waited for at once.
-    const waitedMs = this.patience.nowMs - Math.max(this.openedAtMs, queue.heardAtMs);
-    if (waitedMs < this.options.maxHoldMs) return false;
+    if (this.patience.nowMs - queue.heardAtMs < this.options.maxHoldMs) return false;
     queue.isReleased = true;
     this.counters.releases++;
     return true;

@@ -1,0 +1,21 @@
+// The errors of making a sender. They are for configuration that can't work; what happens on the network is an outcome.
+
+/**
+ * - `bad_url`: not absolute, not http or https, or with credentials inside.
+ * - `forbidden_header`: a header that the protocol or the sender itself sets.
+ * - `bad_header`: not a legal name or value, or given twice.
+ * - `bad_auth`: both kinds at once, or a value that no header can carry.
+ * - `bad_tls`: certificates or keys that can't be read.
+ * - `bad_option`: a number out of range.
+ */
+export type SenderErrorCode = 'bad_url' | 'forbidden_header' | 'bad_header' | 'bad_auth' | 'bad_tls' | 'bad_option';
+
+/** The message never holds a secret, a header's value or the URL. */
+export class SenderError extends Error {
+  readonly code: SenderErrorCode;
+  constructor(code: SenderErrorCode, message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.name = 'SenderError';
+    this.code = code;
+  }
+}

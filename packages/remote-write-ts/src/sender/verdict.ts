@@ -1,0 +1,13 @@
+// What a status means for a batch: the one place that decides. Source: Prometheus Remote-Write 1.0, "Retries & Backoff".
+
+export type Verdict = 'accepted' | 'redirect' | 'retry' | 'refused';
+
+export function verdict(status: number): Verdict {
+  if (status >= 200 && status < 300) return 'accepted';
+  // Only these keep the method and the body (RFC 9110, 15.4); the others would turn the POST into a GET.
+  if (status === 307 || status === 308) return 'redirect';
+  // The receiver's own trouble, or ours for being too fast: the same bytes may be taken later.
+  if (status === 429 || (status >= 500 && status < 600)) return 'retry';
+  // The rest is about the request itself, or not HTTP as we know it: the same bytes would fail again.
+  return 'refused';
+}

@@ -1,0 +1,151 @@
+// One batch of remote-write 1.0: samples are appended as wire bytes, and the body comes out compressed. The builder is
+// reused from batch to batch and allocates nothing per sample; it must never hold half a series, whatever is thrown.
+// Source: Prometheus Remote-Write 1.0, "Protocol"; field numbers in FORMAT.md.
+
+import { compressInto, maxCompressedLength } from '../snappy/index.ts';
+import { int64Size, varint32Size, WireWriter } from './writer.ts';
+
+const TAG_TIMESERIES = 0x0a;
+const TAG_SAMPLES = 0x12;
+const TAG_EXEMPLARS = 0x1a;
+const TAG_SAMPLE_VALUE = 0x09;
+const TAG_SAMPLE_TIMESTAMP = 0x10;
+const TAG_EXEMPLAR_VALUE = 0x11;
+const TAG_EXEMPLAR_TIMESTAMP = 0x18;
+/** Tag and eight bytes of a double. */
+const DOUBLE_FIELD_BYTES = 9;
+/** Tag and length of a series. */
+const MAX_SERIES_HEADER_BYTES = 6;
+
+export interface EncodedExemplar {
+  /** From `encodeExemplarLabels`. */
+  labels: Uint8Array;
+  value: number;
+  /** Milliseconds since the Unix epoch. */
+  timestampMs: number;
+}
+
+export class WriteRequestBuilder {
+  readonly #out: WireWriter;
+  #compressed = new Uint8Array(0);
+  #samples = 0;
+  #exemplars = 0;
+
+  /** @param initialBytes room for the uncompressed request; it doubles as needed and is kept by `reset`. */
+  constructor(initialBytes = 65_536) {
+    this.#out = new WireWriter(initialBytes);
+  }
+
+  /** Samples and stale markers added since the last reset. */
+  get sampleCount(): number {
+    return this.#samples;
+  }
+
+  get exemplarCount(): number {
+    return this.#exemplars;
+  }
+
+  /** Size of the request before compression. */
+  get sizeBytes(): number {
+    return this.#out.at;
+  }
+
+  /**
+   * One series with one sample. Any NaN becomes 0x7ff8000000000001: use `addStale` to end a series.
+   * @param labelBytes from `encodeLabels`.
+   * @param timestampMs milliseconds since the Unix epoch, a safe integer, negative before it.
+   * @throws RangeError for another timestamp; the request stays as it was.
+   */
+  addSample(labelBytes: Uint8Array, value: number, timestampMs: number): void {
+    this.#openSeries(labelBytes, timestampMs, 0);
+    this.#out.double(value);
+    this.#closeSample(timestampMs);
+  }
+
+  /** One series with one stale marker, exactly 0x7ff0000000000002. Throws as `addSample` does. */
+  addStale(labelBytes: Uint8Array, timestampMs: number): void {
+    this.#openSeries(labelBytes, timestampMs, 0);
+    this.#out.stale();
+    this.#closeSample(timestampMs);
+  }
+
+  /** One series with one sample and exemplars of its own. Throws as `addSample` does, for each timestamp. */
+  addSampleWithExemplars(
+    labelBytes: Uint8Array,
+    value: number,
+    timestampMs: number,
+    exemplars: readonly EncodedExemplar[],
+  ): void {
+    let exemplarBytes = 0;
+    for (let i = 0; i < exemplars.length; i++) {
+      const exemplar = exemplars[i]!;
+      checkTimestamp(exemplar.timestampMs);
+      const bodyBytes = exemplarSize(exemplar);
+      exemplarBytes += 1 + varint32Size(bodyBytes) + bodyBytes;
+    }
+    this.#openSeries(labelBytes, timestampMs, exemplarBytes);
+    this.#out.double(value);
+    this.#closeSample(timestampMs);
+    for (let i = 0; i < exemplars.length; i++) this.#putExemplar(exemplars[i]!);
+  }
+
+  /** The uncompressed request. A view: valid until the next call that adds or resets. */
+  uncompressed(): Uint8Array {
+    return this.#out.buffer.subarray(0, this.#out.at);
+  }
+
+  /** The request's body, snappy-compressed, in memory of its own. The builder stays as it is: reset it for the next batch. */
+  finish(): Uint8Array {
+    const needed = maxCompressedLength(this.#out.at);
+    if (this.#compressed.length < needed) this.#compressed = new Uint8Array(needed);
+    return this.#compressed.slice(0, compressInto(this.uncompressed(), this.#compressed));
+  }
+
+  /** Empties the request and keeps its room. */
+  reset(): void {
+    this.#out.at = 0;
+    this.#samples = 0;
+    this.#exemplars = 0;
+  }
+
+  // Everything that can throw comes before the first byte is written.
+  #openSeries(labelBytes: Uint8Array, timestampMs: number, exemplarBytes: number): void {
+    checkTimestamp(timestampMs);
+    const out = this.#out;
+    const sampleBytes = DOUBLE_FIELD_BYTES + 1 + int64Size(timestampMs); // 20 at most: its length is one byte
+    const seriesBytes = labelBytes.length + 2 + sampleBytes + exemplarBytes;
+    out.reserve(MAX_SERIES_HEADER_BYTES + seriesBytes);
+    out.byte(TAG_TIMESERIES);
+    out.varint32(seriesBytes);
+    out.bytes(labelBytes);
+    out.byte(TAG_SAMPLES);
+    out.byte(sampleBytes);
+    out.byte(TAG_SAMPLE_VALUE);
+  }
+
+  #closeSample(timestampMs: number): void {
+    this.#out.byte(TAG_SAMPLE_TIMESTAMP);
+    this.#out.int64(timestampMs);
+    this.#samples++;
+  }
+
+  #putExemplar(exemplar: EncodedExemplar): void {
+    const out = this.#out;
+    out.byte(TAG_EXEMPLARS);
+    out.varint32(exemplarSize(exemplar));
+    out.bytes(exemplar.labels);
+    out.byte(TAG_EXEMPLAR_VALUE);
+    out.double(exemplar.value);
+    out.byte(TAG_EXEMPLAR_TIMESTAMP);
+    out.int64(exemplar.timestampMs);
+    this.#exemplars++;
+  }
+}
+
+function exemplarSize(exemplar: EncodedExemplar): number {
+  return exemplar.labels.length + DOUBLE_FIELD_BYTES + 1 + int64Size(exemplar.timestampMs);
+}
+
+function checkTimestamp(timestampMs: number): void {
+  if (!Number.isSafeInteger(timestampMs)) throw new RangeError(`not a timestamp in milliseconds: ${timestampMs}`);
+}

@@ -1,0 +1,222 @@
+// The whole of spanmill in one process: log, receivers, shards, API. The only place, with the commands, that knows every module.
+
+import { createApiServer, type StatusView } from './api/index.ts';
+import { type Config, resolveTenant, SINGLE_TENANT } from './config/index.ts';
+import { type EmbeddedLog, openEmbeddedLog } from './log/index.ts';
+import { createOtlpHttpReceiver } from './receivers/index.ts';
+import { ShardHost } from './shard/index.ts';
+import { shardPlan } from './shard-plan.ts';
+import { statusView } from './status-view.ts';
+import { createOwnMetrics, type Logger, StageLatencies } from './telemetry/index.ts';
+import { VERSION } from './version.ts';
+
+export interface AppOptions {
+  config: Config;
+  notes: readonly string[];
+  logger: Logger;
+  now: () => number;
+  /** Something went wrong for good: the process should end. */
+  onFailed(error: Error): void;
+}
+
+export interface Addresses {
+  api: string;
+  otlpHttp: string | undefined;
+}
+
+/** What is wrong with the machine or the configuration, in one line for the user. */
+export class StartError extends Error {}
+
+const RECEIVER_STOP_MS = 5_000;
+
+export class App {
+  private readonly options: AppOptions;
+  private readonly log: EmbeddedLog;
+  private readonly hosts: ShardHost[] = [];
+  private readonly latencies = new StageLatencies();
+  private readonly metrics = createOwnMetrics();
+  private readonly startedAtMs: number;
+  private readonly api: ReturnType<typeof createApiServer>;
+  private receiver: ReturnType<typeof createOtlpHttpReceiver> | undefined;
+  private addresses: Addresses = { api: '', otlpHttp: undefined };
+  private readonly undecodable = new Map<string, number>();
+  private stopped: Promise<void> | undefined;
+  private failure: Error | undefined;
+  private stopping = false;
+
+  private constructor(options: AppOptions, log: EmbeddedLog) {
+    this.options = options;
+    this.log = log;
+    this.startedAtMs = options.now();
+    const { config, logger } = options;
+    this.api = createApiServer({
+      host: config.server.httpListenAddress,
+      port: config.server.httpListenPort,
+      multitenancy: config.multitenancyEnabled,
+      logger,
+      version: VERSION,
+      startedAtMs: this.startedAtMs,
+      now: options.now,
+      providers: {
+        spanMetrics: (tenant, openMetrics) => this.spanMetrics(tenant, openMetrics),
+        ownMetrics: () => this.ownMetrics(),
+        readiness: () => this.readiness(),
+        status: () => this.status(),
+      },
+    });
+  }
+
+  /** Starts everything; on failure nothing is left running. @throws StartError, LogError */
+  static async start(options: AppOptions): Promise<App> {
+    const { config, logger } = options;
+    for (const note of options.notes) logger.info(note);
+    if (config.log.kind === 'kafka') {
+      throw new StartError('log.kind: kafka is not built yet in this version: use log.kind: embedded and send spans over OTLP/HTTP');
+    }
+    const { path, partitions, segmentBytes, retention } = config.log.embedded;
+    const log = await openEmbeddedLog({ path, partitions, segmentBytes, retention, now: options.now, logger });
+    const app = new App(options, log);
+    try {
+      await app.begin();
+    } catch (error) {
+      await app.stop(0).catch(() => undefined);
+      throw error;
+    }
+    return app;
+  }
+
+  get listening(): Addresses {
+    return this.addresses;
+  }
+
+  /** Stops taking spans in, folds and sends what was taken, ends. Idempotent. */
+  stop(deadlineMs: number): Promise<void> {
+    this.stopping = true;
+    this.stopped ??= this.end(deadlineMs);
+    return this.stopped;
+  }
+
+  private async begin(): Promise<void> {
+    const { config, logger } = this.options;
+    const api = await this.api.start();
+    this.addresses = { api: `${api.address}:${api.port}`, otlpHttp: undefined };
+    for (const shard of config.shards.own) {
+      const host = new ShardHost({
+        plan: await shardPlan(config, shard, this.log, logger),
+        log: this.log,
+        logger,
+        onCommitted: (_tMs, offsets) => this.log.release(new Map(offsets)),
+        onPoison: ({ reason }) => this.undecodable.set(reason, (this.undecodable.get(reason) ?? 0) + 1),
+        onFailed: (error) => this.fail(error),
+      });
+      this.hosts.push(host);
+    }
+    await Promise.all(this.hosts.map((host) => host.start()));
+    await this.startReceiver();
+    logger.info({ api: this.addresses.api, otlpHttp: this.addresses.otlpHttp, shards: config.shards.own, version: VERSION }, 'spanmill runs');
+  }
+
+  private async startReceiver(): Promise<void> {
+    const { config, logger, now } = this.options;
+    const http = config.receivers.otlp.http;
+    if (config.receivers.otlp.grpc && config.written['receivers'] !== undefined) {
+      logger.warn('receivers.otlp.grpc is not built yet in this version: only OTLP/HTTP listens');
+    }
+    if (!http) return;
+    const { host, port } = splitEndpoint(http.endpoint);
+    this.receiver = createOtlpHttpReceiver({
+      host,
+      port,
+      maxBodyBytes: http.maxRequestBodyBytes,
+      sink: { partitions: this.log.partitions, append: (records) => this.latencies.timeAsync('receive', () => this.log.append(records)) },
+      tenantOf: (headers) => this.tenantOf(headers['x-scope-orgid']),
+      events: this.metrics.receiverEvents,
+      logger,
+      now,
+    });
+    try {
+      const bound = await this.receiver.start();
+      this.addresses = { ...this.addresses, otlpHttp: `${bound.address}:${bound.port}` };
+    } catch (error) {
+      if (isAddressInUse(error)) throw new StartError(`port ${port} on ${host} is taken (receivers.otlp.http.endpoint)`, { cause: error });
+      throw error;
+    }
+  }
+
+  private tenantOf(header: string | string[] | undefined): string | undefined {
+    if (!this.options.config.multitenancyEnabled) return SINGLE_TENANT;
+    return Array.isArray(header) ? header[0] : header;
+  }
+
+  private async end(deadlineMs: number): Promise<void> {
+    await this.receiver?.stop(Math.min(deadlineMs, RECEIVER_STOP_MS));
+    await Promise.all(this.hosts.map((host) => host.stop(deadlineMs)));
+    await this.log.close();
+    await this.api.stop(1_000);
+  }
+
+  private fail(error: Error): void {
+    if (this.failure) return;
+    this.failure = error;
+    this.options.onFailed(error);
+  }
+
+  private async spanMetrics(tenant: string, openMetrics: boolean): Promise<string | undefined> {
+    const texts = (await Promise.all(this.hosts.map((host) => host.render(tenant, openMetrics)))).filter((text) => text !== undefined);
+    return texts.length === 0 ? undefined : joinExpositions(texts);
+  }
+
+  private async ownMetrics(): Promise<{ contentType: string; body: string }> {
+    return this.metrics.expose({
+      shards: this.hosts.flatMap((host) => host.shardStats ?? []),
+      ledgers: this.hosts.flatMap((host) => host.ledgerStats ?? []),
+      log: this.log.stats(),
+      undecodable: this.undecodable,
+      latencies: this.latencies.summaries(),
+      nowMs: this.options.now(),
+    });
+  }
+
+  private readiness(): { ready: boolean; reasons: string[] } {
+    const reasons: string[] = [];
+    if (this.failure) reasons.push(this.failure.message);
+    if (this.stopping) reasons.push('stopping');
+    if (this.hosts.length === 0 || this.hosts.some((host) => !host.ready)) reasons.push('the ledger is being recovered');
+    else if (this.options.config.receivers.otlp.http && this.addresses.otlpHttp === undefined) reasons.push('the receiver is not listening yet');
+    return { ready: reasons.length === 0, reasons };
+  }
+
+  private status(): StatusView {
+    return statusView({
+      config: this.options.config,
+      addresses: this.addresses,
+      hosts: this.hosts,
+      log: this.log,
+      latencies: this.latencies.summaries(),
+      receiver: this.metrics.receiverTotals(),
+      nowMs: this.options.now(),
+      startedAtMs: this.startedAtMs,
+      version: VERSION,
+    });
+  }
+}
+
+/** Expositions of several shards as one: only the last keeps its end mark. */
+function joinExpositions(texts: readonly string[]): string {
+  return texts.map((text, i) => (i < texts.length - 1 ? text.replace(/# EOF\n$/, '') : text)).join('');
+}
+
+export function splitEndpoint(endpoint: string): { host: string; port: number } {
+  const colon = endpoint.lastIndexOf(':');
+  const host = endpoint.slice(0, colon).replace(/^\[(.*)\]$/, '$1');
+  return { host: host === '' ? '0.0.0.0' : host, port: Number(endpoint.slice(colon + 1)) };
+}
+
+export function isAddressInUse(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'EADDRINUSE';
+}
+
+/** Settings that a tenant has when nothing was said of it. */
+export function defaultSettings(config: Config) {
+  return resolveTenant(config, SINGLE_TENANT);
+}

@@ -1,0 +1,146 @@
+// `spanmill`: reads the configuration, runs until a signal, ends cleanly. A second signal ends it at once.
+
+import process from 'node:process';
+import { App, isAddressInUse, StartError } from './app.ts';
+import { type Config, ConfigError, describeEffective, loadConfig } from './config/index.ts';
+import { LogError } from './log/index.ts';
+import type { CommandIo } from './simulate/index.ts';
+import { createLogger, type Logger } from './telemetry/index.ts';
+
+/** From the signal to the end: Kubernetes grants 30 s. */
+const STOP_DEADLINE_MS = 25_000;
+
+export interface ServeFlags {
+  configFile: string | undefined;
+  expandEnv: boolean;
+  verify: boolean;
+  printConfig: boolean;
+}
+
+export async function serveCommand(args: readonly string[], io: CommandIo): Promise<number> {
+  const loaded = loadFromFlags(args, io);
+  if (typeof loaded === 'number') return loaded;
+  const logger = createLogger(loaded.config.server.logLevel);
+  return serve(loaded.config, loaded.notes, logger, io, async () => () => Promise.resolve());
+}
+
+/** Exit code where there is nothing to run; else the configuration. */
+export function loadFromFlags(args: readonly string[], io: CommandIo): { config: Config; notes: string[] } | number {
+  let flags: ServeFlags;
+  try {
+    flags = parseFlags(args);
+  } catch (error) {
+    io.stderr.write(`spanmill: ${error instanceof Error ? error.message : error} (spanmill help lists the flags)\n`);
+    return 2;
+  }
+  try {
+    const loaded = loadConfig({
+      ...(flags.configFile === undefined ? { text: '' } : { path: flags.configFile }),
+      expandEnv: flags.expandEnv,
+      env: io.env,
+    });
+    if (flags.printConfig) {
+      io.stdout.write(`${JSON.stringify(describeEffective(loaded.config), null, 2)}\n`);
+      return 0;
+    }
+    if (flags.verify) {
+      for (const note of loaded.notes) io.stderr.write(`note: ${note}\n`);
+      io.stdout.write('the configuration is valid\n');
+      return 0;
+    }
+    return loaded;
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    io.stderr.write(`${error.message}\n`);
+    return 1;
+  }
+}
+
+/** Runs the app until a signal or a failure. `whenRunning` may start more; what it returns is stopped first. */
+export async function serve(
+  config: Config,
+  notes: readonly string[],
+  logger: Logger,
+  io: CommandIo,
+  whenRunning: (app: App) => Promise<() => Promise<unknown>>,
+): Promise<number> {
+  const ended = Promise.withResolvers<number>();
+  let app: App;
+  try {
+    app = await App.start({
+      config,
+      notes,
+      logger,
+      now: Date.now,
+      onFailed: (error) => {
+        logger.fatal({ err: error }, 'spanmill can not go on');
+        ended.resolve(1);
+      },
+    });
+  } catch (error) {
+    io.stderr.write(`spanmill: ${startProblem(error)}\n`);
+    return 1;
+  }
+  let signals = 0;
+  const onSignal = (signal: NodeJS.Signals) => {
+    if (++signals > 1) {
+      io.stderr.write('spanmill: ended at once; what was taken in is in the log and goes on after the next start\n');
+      process.exit(1);
+    }
+    logger.info({ signal }, 'stopping');
+    ended.resolve(0);
+  };
+  process.on('SIGTERM', onSignal);
+  process.on('SIGINT', onSignal);
+  const stopMore = await whenRunning(app);
+  const code = await ended.promise;
+  await stopMore();
+  await app.stop(STOP_DEADLINE_MS);
+  process.off('SIGTERM', onSignal);
+  process.off('SIGINT', onSignal);
+  logger.info('stopped');
+  return code;
+}
+
+/** A fault of the machine or the user is one line; anything else keeps its stack. */
+function startProblem(error: unknown): string {
+  if (error instanceof StartError || error instanceof LogError || isAddressInUse(error)) return (error as Error).message;
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
+
+function parseFlags(args: readonly string[]): ServeFlags {
+  const flags: ServeFlags = { configFile: undefined, expandEnv: false, verify: false, printConfig: false };
+  for (let i = 0; i < args.length; i++) {
+    const [name, inline] = splitFlag(args[i]!);
+    const flag = (): boolean => {
+      if (inline !== undefined && inline !== 'true' && inline !== 'false') throw new Error(`-${name}=${inline}: true or false`);
+      return inline !== 'false';
+    };
+    switch (name) {
+      case 'config.file': {
+        const file = inline ?? args[++i];
+        if (file === undefined) throw new Error('-config.file needs a file');
+        flags.configFile = file;
+        break;
+      }
+      case 'config.expand-env':
+        flags.expandEnv = flag();
+        break;
+      case 'config.verify':
+        flags.verify = flag();
+        break;
+      case 'print-config':
+        flags.printConfig = flag();
+        break;
+      default:
+        throw new Error(`no flag ${args[i]}`);
+    }
+  }
+  return flags;
+}
+
+function splitFlag(arg: string): [name: string, inline: string | undefined] {
+  const match = /^--?([^=]+)(?:=(.*))?$/s.exec(arg);
+  if (!match) throw new Error(`"${arg}" is no flag`);
+  return [match[1]!, match[2]];
+}
