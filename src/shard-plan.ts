@@ -1,10 +1,20 @@
 // From the configuration to what one shard's workers need: partitions, identity, tenants' settings, endpoints with their secrets read.
 
 import { readFileSync } from 'node:fs';
-import { type Config, type RemoteWriteEndpoint, resolveTenant } from './config/index.ts';
+import { type Config, type RemoteWriteEndpoint, resolveTenant, type TenantSettings } from './config/index.ts';
 import type { LogSource } from './log/index.ts';
 import type { EndpointPlan, ShardPlan, TenantSettingsTable } from './shard/index.ts';
 import type { Logger } from './telemetry/index.ts';
+
+/** Settings that would change series but that this version can't honour: they are refused, never ignored. */
+export function unbuiltSettings(tenant: string, settings: TenantSettings): string[] {
+  const at = `metrics_generator settings of ${tenant}: `;
+  return [
+    ...(settings.histogramMode === 'classic' ? [] : [`${at}generate_native_histograms: ${settings.histogramMode} is not built yet; use classic`]),
+    ...(settings.spanNameSanitization === '' ? [] : [`${at}span_name_sanitization is not built yet; leave it empty`]),
+    ...(settings.maxCardinalityPerLabel === 0 ? [] : [`${at}max_cardinality_per_label is not built yet; use max_active_series`]),
+  ];
+}
 
 /** A name no tenant can have: its settings are those of tenants without a block of their own. */
 const NOBODY = '\u0000';

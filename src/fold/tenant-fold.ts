@@ -1,6 +1,7 @@
 // One tenant's fold: bytes → decoder → processors → registry, and its timers. A pure function of what is pushed and when:
 // nothing here or below reads a clock, a random number or a locale.
 
+import { isDeepStrictEqual } from 'node:util';
 import type { TenantSettings } from '../config/index.ts';
 import { Decoder, ExtractionPlan, type SpanBatch } from '../otlp/index.ts';
 import {
@@ -148,7 +149,7 @@ export class TenantFold {
 
   /** Changes over to the wanted settings now. Rows survive where their label schema and histogram layout stay. */
   reload(): void {
-    if (JSON.stringify(this.settings) === JSON.stringify(this.wanted)) {
+    if (isDeepStrictEqual(this.settings, this.wanted)) {
       this.wanted = this.settings;
       return;
     }

@@ -7,9 +7,9 @@ import {
   endpointShape,
   externalShape,
   insideShape,
-  type Place,
   publishShape,
 } from './instrumentation.ts';
+import type { Place } from './outcomes.ts';
 import { encodeResource } from './resources.ts';
 import { makeShape, type Shape, type ShapeSpec } from './shapes.ts';
 import { ENTRIES, SERVICES, STORES } from './shop.ts';

@@ -35,19 +35,32 @@ export interface DeliverOptions {
 
 /** Spans may be this late before their times are moved. */
 const MAX_LATE_MS = 1_500;
+/** After a stop, requests that fall due later than this are dropped: their traces had hardly begun. */
+const MAX_DRAIN_WAIT_MS = 5_000;
+/** After a stop: how long what was begun may take to be delivered. */
+export const DRAIN_MS = 15_000;
 const FIRST_WAIT_MS = 100;
 const MAX_WAIT_MS = 5_000;
 const MAX_RETRY_AFTER_MS = 30_000;
 const NANO_PER_MS = 1_000_000;
 
+interface Delivering extends DeliverOptions {
+  /** Until when a request that the receiver turns away is tried again: for ever, until a stop. */
+  giveUpAtMs: number;
+}
+
 /** Resolves when every request of the load has its outcome. */
-export async function deliver(options: DeliverOptions): Promise<void> {
+export async function deliver(given: DeliverOptions): Promise<void> {
+  const options: Delivering = { ...given, giveUpAtMs: Number.POSITIVE_INFINITY };
   const { load, clock, concurrency, isLive, cut } = options;
   const startedMs = clock.nowMs();
   const flying = new Set<Promise<void>>();
   // How far the load's time was moved so far: the sum of all waits that were not its own.
   let slipMs = 0;
-  const stop = () => load.stop();
+  const stop = () => {
+    load.stop();
+    options.giveUpAtMs = clock.nowMs() + DRAIN_MS;
+  };
   if (options.stop.aborted) stop();
   options.stop.addEventListener('abort', stop);
   try {
@@ -56,7 +69,11 @@ export async function deliver(options: DeliverOptions): Promise<void> {
       const afterStartMs = Number(request.newestEndUnixNano - options.startUnixNano) / NANO_PER_MS;
       const dueMs = startedMs + afterStartMs + (isLive ? 0 : slipMs);
       if (options.pace === 'paced') {
-        while (clock.nowMs() < dueMs && !cut.aborted) await clock.sleep(Math.ceil(dueMs - clock.nowMs()), cut);
+        await untilDue(options, dueMs);
+        if (options.stop.aborted && dueMs - clock.nowMs() > MAX_DRAIN_WAIT_MS) {
+          load.account.settle(request, 'unsent');
+          continue;
+        }
       }
       while (flying.size >= concurrency && !cut.aborted) await Promise.race(flying);
       if (cut.aborted) {
@@ -79,8 +96,17 @@ export async function deliver(options: DeliverOptions): Promise<void> {
   }
 }
 
+/** Also returns once it is clear that the request won't be waited for. */
+async function untilDue({ clock, stop, cut }: DeliverOptions, dueMs: number): Promise<void> {
+  for (;;) {
+    const waitMs = Math.ceil(dueMs - clock.nowMs());
+    if (waitMs <= 0 || cut.aborted || (stop.aborted && waitMs > MAX_DRAIN_WAIT_MS)) return;
+    await clock.sleep(waitMs, stop.aborted ? cut : stop);
+  }
+}
+
 /** Tries until the outcome is known, or known never to be. Waits double, and follow Retry-After where it is given. */
-async function sendUntilSettled(options: DeliverOptions, request: LoadRequest): Promise<void> {
+async function sendUntilSettled(options: Delivering, request: LoadRequest): Promise<void> {
   const { load, clock, cut } = options;
   for (let waitMs = FIRST_WAIT_MS; ; waitMs = Math.min(2 * waitMs, MAX_WAIT_MS)) {
     if (options.isLive) moveToNow(options, request);
@@ -89,7 +115,7 @@ async function sendUntilSettled(options: DeliverOptions, request: LoadRequest): 
     if (attempt.type === 'retry') {
       options.onTrouble(attempt.reason);
       if (!cut.aborted) await clock.sleep(Math.min(attempt.afterMs ?? waitMs, MAX_RETRY_AFTER_MS), cut);
-      if (!cut.aborted) continue;
+      if (!cut.aborted && clock.nowMs() < options.giveUpAtMs) continue;
       load.account.settle(request, 'unsent');
     } else {
       const reason = attempt.type === 'acknowledged' ? '' : attempt.reason;

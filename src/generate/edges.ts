@@ -27,7 +27,7 @@ const unknownOf = (span: Span) => (span.delivery!.state === 'unknown' ? span.del
 
 /** Visits each edge once. A trace has at most one server-side span for a client's: the shop never fans one message out. */
 export function eachEdge(trace: Trace, visit: (edge: FoundEdge) => void): void {
-  let paired: Set<Span> | undefined;
+  const paired = new Set<Span>();
   for (const span of trace.spans) {
     if (!isPresent(span)) continue;
     if (isClientSide(span) && span.shape.database !== '') {
@@ -49,13 +49,13 @@ export function eachEdge(trace: Trace, visit: (edge: FoundEdge) => void): void {
         };
         visit(edge);
         // While in doubt, a client with a peer may still become a virtual node below.
-        if (edge.unknown === undefined && !edge.isLate) (paired ??= new Set()).add(parent);
+        if (parent.shape.peer !== '' && edge.unknown === undefined && !edge.isLate) paired.add(parent);
       }
     }
   }
   for (const span of trace.spans) {
     if (span.shape.peer === '' || span.shape.database !== '' || !isPresent(span) || !isClientSide(span)) continue;
-    if (paired?.has(span)) continue;
+    if (paired.has(span)) continue;
     visit({
       client: span.shape,
       server: undefined,
@@ -67,5 +67,5 @@ export function eachEdge(trace: Trace, visit: (edge: FoundEdge) => void): void {
 }
 
 function isFarApart(a: Delivery, b: Delivery): boolean {
-  return Math.max(a.answeredAtMs, b.answeredAtMs) - Math.min(a.sentAtMs, b.sentAtMs) > SAFE_APART_MS;
+  return a !== b && Math.max(a.answeredAtMs, b.answeredAtMs) - Math.min(a.sentAtMs, b.sentAtMs) > SAFE_APART_MS;
 }

@@ -2,18 +2,18 @@
 // and messaging spans. Each function describes one shape; none is called per span.
 import type { Attributes } from './attributes.ts';
 import {
-  CLIENT,
-  CONSUMER,
-  INTERNAL,
-  type OutcomeSpec,
-  PRODUCER,
-  SERVER,
-  type ShapeSpec,
-  STATUS_ERROR,
-  STATUS_OK,
-  STATUS_UNSET,
-} from './shapes.ts';
-import type { EndpointSpec, Language, ServiceSpec, Step, StoreSpec } from './spec.ts';
+  EXTENSIONS,
+  errorType,
+  fine,
+  httpClientOutcomes,
+  httpServerOutcomes,
+  type Place,
+  rpcClientOutcomes,
+  rpcServerOutcomes,
+  thrown,
+} from './outcomes.ts';
+import { CLIENT, CONSUMER, INTERNAL, PRODUCER, SERVER, type ShapeSpec, STATUS_ERROR, STATUS_UNSET } from './shapes.ts';
+import type { EndpointSpec, ServiceSpec, Step, StoreSpec } from './spec.ts';
 
 /** Instrumentation scopes; shapes name them by position. */
 export const SCOPES: readonly (readonly [name: string, version: string])[] = [
@@ -25,23 +25,9 @@ export const SCOPES: readonly (readonly [name: string, version: string])[] = [
 ];
 const [HTTP, GRPC, DB, KAFKA, MANUAL] = [0, 1, 2, 3, 4] as const;
 
-export interface Place {
-  /** The service's position in the list. */
-  index: number;
-  service: ServiceSpec;
-}
-
 const host = (service: ServiceSpec) => `${service.name}.shop.svc.cluster.local`;
 /** A route with its parameters filled in: digits that differ from span to span, or from trace to trace for orders. */
 const fill = (route: string) => route.replace('{provider}', 'card').replace(/\{\w+\}/, '~~~~~~');
-
-const EXTENSIONS: Readonly<Record<Language, string>> = {
-  go: 'go',
-  java: 'java',
-  nodejs: 'js',
-  python: 'py',
-  dotnet: 'cs',
-};
 
 function code(place: Place, name: string): Attributes {
   const words = name.match(/[A-Za-z]+/g) ?? ['main'];
@@ -50,7 +36,6 @@ function code(place: Place, name: string): Attributes {
   return [
     ['code.function.name', `shop.${place.service.name.replace('-', '_')}.handlers.${camel}Handler.handle`],
     ['code.file.path', `/app/src/${place.service.name}/handlers/${camel}Handler.${EXTENSIONS[language]}`],
-    ['code.line.number', 20 + ((name.length * 37) % 300)],
     ['thread.name', language === 'nodejs' ? 'main' : `worker-pool-${place.service.name}-exec-##`],
   ];
 }
@@ -70,80 +55,6 @@ const BROWSERS = {
     'ShopApp/9.4.1 (iOS 19.1; iPhone17,3)',
   ],
 };
-
-const stack = (place: Place, what: string, message: string) => {
-  const { language, name } = place.service;
-  const lines = [`${what}: ${message}`];
-  for (const frame of ['handle', 'invokeWithRetry', 'dispatch', 'run']) {
-    lines.push(`    at shop.${name}.${frame}(${name}.${EXTENSIONS[language]}:${frame.length * 17})`);
-  }
-  return lines.join('\n');
-};
-
-function thrown(place: Place, type: string, message: string): Pick<OutcomeSpec, 'message' | 'exception'> {
-  const full = place.service.language === 'java' ? `com.shop.${place.service.name.replace('-', '')}.${type}` : type;
-  return { message, exception: { type: full, message, stacktrace: stack(place, full, message) } };
-}
-
-const fine = (place: Place) => (place.service.saysOk ? STATUS_OK : STATUS_UNSET);
-const httpStatus = (value: number, error = ''): Attributes =>
-  error === ''
-    ? [['http.response.status_code', value]]
-    : [
-        ['http.response.status_code', value],
-        ['error.type', error],
-      ];
-const rpcStatus = (value: number): Attributes => [['rpc.grpc.status_code', value]];
-const errorType = (value: string): Attributes => [['error.type', value]];
-
-function httpServerOutcomes(place: Place, method: string): OutcomeSpec[] {
-  return [
-    { status: fine(place), attributes: httpStatus(method === 'POST' ? 201 : 200) },
-    { status: STATUS_UNSET, attributes: httpStatus(method === 'POST' ? 422 : 404) },
-    {
-      status: STATUS_ERROR,
-      attributes: httpStatus(500, '500'),
-      ...thrown(place, 'IllegalStateError', 'unexpected state'),
-    },
-    { status: STATUS_ERROR, attributes: httpStatus(502, '502'), message: 'a dependency failed' },
-  ];
-}
-
-function httpClientOutcomes(place: Place, method: string): OutcomeSpec[] {
-  const refused = method === 'POST' ? 422 : 404;
-  return [
-    { status: STATUS_UNSET, attributes: httpStatus(method === 'POST' ? 201 : 200) },
-    { status: STATUS_ERROR, attributes: httpStatus(refused, String(refused)) },
-    { status: STATUS_ERROR, attributes: httpStatus(500, '500'), message: 'server answered 500' },
-    { status: STATUS_ERROR, attributes: httpStatus(502, '502'), message: 'server answered 502' },
-    { status: STATUS_ERROR, attributes: errorType('timeout'), ...thrown(place, 'TimeoutError', 'no answer in time') },
-    {
-      status: STATUS_ERROR,
-      attributes: errorType('connection_refused'),
-      ...thrown(place, 'ConnectError', 'connection refused'),
-    },
-  ];
-}
-
-function rpcServerOutcomes(place: Place): OutcomeSpec[] {
-  return [
-    { status: fine(place), attributes: rpcStatus(0) },
-    { status: STATUS_UNSET, attributes: rpcStatus(5) },
-    { status: STATUS_ERROR, attributes: rpcStatus(13), ...thrown(place, 'InternalError', 'invariant violated') },
-    { status: STATUS_ERROR, attributes: rpcStatus(14), message: 'a dependency is unavailable' },
-  ];
-}
-
-function rpcClientOutcomes(place: Place): OutcomeSpec[] {
-  return [
-    { status: STATUS_UNSET, attributes: rpcStatus(0) },
-    { status: STATUS_ERROR, attributes: rpcStatus(5), message: 'NOT_FOUND' },
-    { status: STATUS_ERROR, attributes: rpcStatus(13), message: 'INTERNAL: invariant violated' },
-    { status: STATUS_ERROR, attributes: rpcStatus(14), message: 'UNAVAILABLE' },
-    { status: STATUS_ERROR, attributes: rpcStatus(4), ...thrown(place, 'DeadlineExceeded', 'deadline exceeded') },
-    { status: STATUS_ERROR, attributes: rpcStatus(14), ...thrown(place, 'ConnectError', 'connection refused') },
-  ];
-}
 
 /** The span with which an endpoint answers; a job's is an INTERNAL root. */
 export function endpointShape(place: Place, endpoint: EndpointSpec): ShapeSpec {

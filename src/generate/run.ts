@@ -3,7 +3,7 @@
 import process from 'node:process';
 import type { LoadResult } from './account.ts';
 import { CORPUS_SPANS, writeCorpus } from './corpus.ts';
-import { type Clock, deliver, wallClock } from './deliver.ts';
+import { type Clock, DRAIN_MS, deliver, wallClock } from './deliver.ts';
 import { httpExporter } from './http-exporter.ts';
 import { createLoad, type LoadOptions } from './load.ts';
 import { type GenerateOptions, parseOptions, USAGE, UsageError } from './options.ts';
@@ -18,8 +18,6 @@ export interface GenerateIo {
 }
 
 const PROGRESS_MS = 10_000;
-/** After a stop: how long what was begun may take to be delivered. */
-const DRAIN_MS = 15_000;
 const ANSWER_TIMEOUT_MS = 30_000;
 /** Time's density where the rate is 0: traces overlap as in a shop of this size. */
 const FREE_RATE = 10_000;
@@ -97,7 +95,10 @@ async function toReceiver(
   }, PROGRESS_MS);
   const ending = options.durationMs === undefined ? undefined : setTimeout(() => stop.abort(), options.durationMs);
   let draining: NodeJS.Timeout | undefined;
-  const drain = () => (draining = setTimeout(() => cut.abort(), DRAIN_MS));
+  // A receiver that neither takes nor refuses what it was sent must not hold up the end for ever.
+  const drain = () => {
+    draining = setTimeout(() => cut.abort(), DRAIN_MS);
+  };
   if (stop.signal.aborted) drain();
   else stop.signal.addEventListener('abort', drain, { once: true });
   try {

@@ -35,7 +35,10 @@ export class Chain {
   onClaim(head: ClaimHead, where: Where): void {
     this.checkShard(head.shard, where);
     if (head.claim < this.claim) {
-      throw damaged(where, `claim ${head.claim} after claim ${this.claim}: a record of the take-over is out of its place`);
+      throw damaged(
+        where,
+        `claim ${head.claim} after claim ${this.claim}: a record of the take-over is out of its place`,
+      );
     }
     if (this.claims === 0 && head.after !== undefined) {
       this.anchor = head.after;
@@ -55,7 +58,8 @@ export class Chain {
    */
   onEntry(head: StoredEntryHead, where: Where): boolean {
     this.checkShard(head.shard, where);
-    if (head.claim > this.claim) throw damaged(where, `an entry of claim ${head.claim}, but the newest claim is ${this.claim}`);
+    if (head.claim > this.claim)
+      throw damaged(where, `an entry of claim ${head.claim}, but the newest claim is ${this.claim}`);
     if (head.claim < this.claim) {
       this.orphans++;
       return false;

@@ -54,8 +54,12 @@ export function assertStorable(content: EntryContent): void {
 /** A frame for position 0 of a file. `settled` travels with the entry and isn't part of its digest. */
 export function encodeEntry(entry: Entry, settled: readonly SettledPointer[] = []): Uint8Array {
   assertStorable(entry);
-  const { ticks, sections, ...head } = entry;
-  return encodeWithBody('entry', head, buildBody({ ticks, sections }), settled);
+  return encodeWithBody('entry', headOf(entry), buildBody(entry), settled);
+}
+
+export function headOf(entry: Entry): EntryHead {
+  const { ticks: _ticks, sections: _sections, ...head } = entry;
+  return head;
 }
 
 export function encodeWithBody(
@@ -65,7 +69,20 @@ export function encodeWithBody(
   settled: readonly SettledPointer[],
 ): Uint8Array {
   const { shard, claim, tMs, epoch, engine, kind, logIdentity, prevDigest, digest, offsets, lastRecords } = head;
-  const stored = { shard, claim, tMs, epoch, engine, kind, logIdentity, prevDigest, digest, offsets, lastRecords, settled };
+  const stored = {
+    shard,
+    claim,
+    tMs,
+    epoch,
+    engine,
+    kind,
+    logIdentity,
+    prevDigest,
+    digest,
+    offsets,
+    lastRecords,
+    settled,
+  };
   return makeFrame(type, canonicalJson(stored), body);
 }
 

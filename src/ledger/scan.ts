@@ -24,7 +24,6 @@ export interface BaseFile extends NamedFile {
 export interface Place {
   tMs: number;
   digest: string;
-  prevDigest: string;
   file: EntriesFile;
   position: number;
   sizeBytes: number;
@@ -118,8 +117,8 @@ function take(inventory: Inventory, file: EntriesFile, frame: Frame, where: Wher
     case 'entry': {
       const head = parseEntryHead(frame.head, where);
       if (!chain.onEntry(head, where)) return;
-      const { tMs, digest, prevDigest } = head;
-      inventory.places.push({ tMs, digest, prevDigest, file, position: where.position, sizeBytes });
+      const { tMs, digest } = head;
+      inventory.places.push({ tMs, digest, file, position: where.position, sizeBytes });
       return;
     }
     case 'base':
@@ -147,26 +146,36 @@ async function readBaseHead(named: NamedFile, file: LedgerFile, shard: number): 
   return { ...named, sizeBytes, head };
 }
 
-export const alternative = ' (if an older base is there and all entries since, recovery works without this file: move it away)';
+export const alternative =
+  ' (if an older base is there and all entries since, recovery works without this file: move it away)';
 
 /** A base was written after its entry was durable: the entry, or what the oldest file goes on from, must be that very one. */
 function checkBase(inventory: Inventory, base: BaseFile): void {
   const { chain, places } = inventory;
   const where = { file: base.path, position: 0 };
   if (chain.last === undefined || base.tMs > chain.last.tMs) {
-    throw damaged(where, `stands for ${nameOf(base.head)}, but the entries end with ${nameOf(chain.last)}: entries are lost`);
+    throw damaged(
+      where,
+      `stands for ${nameOf(base.head)}, but the entries end with ${nameOf(chain.last)}: entries are lost`,
+    );
   }
   const anchor = chain.anchor;
   // Below the oldest entries: what a prune that was interrupted left.
   if (anchor !== undefined && base.tMs < anchor.tMs) return;
   const digest = anchor?.tMs === base.tMs ? anchor.digest : places.find((place) => place.tMs === base.tMs)?.digest;
   if (digest === base.head.digest) return;
-  const found = digest === undefined ? `there is no entry T=${base.tMs}` : `the entries have digest ${digest.slice(0, 12)} there`;
+  const found =
+    digest === undefined ? `there is no entry T=${base.tMs}` : `the entries have digest ${digest.slice(0, 12)} there`;
   throw new LedgerError('broken_chain', `stands for ${nameOf(base.head)}, but ${found}`, { where });
 }
 
 function checkReach(inventory: Inventory, directory: string): void {
   const { anchor } = inventory.chain;
+  const oldest = inventory.files[0];
+  if (oldest !== undefined && oldest.tMs !== (anchor?.tMs ?? 0)) {
+    const where = { file: oldest.path, position: 0 };
+    throw damaged(where, `the oldest file, but it goes on from ${nameOf(anchor)}: files are lost`);
+  }
   if (anchor === undefined || inventory.bases.some((base) => base.tMs >= anchor.tMs)) return;
   throw new LedgerError(
     'ledger_damaged',

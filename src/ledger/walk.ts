@@ -2,7 +2,16 @@
 // is written, so a torn write has no sound frame behind it: where there is one, something that was durable has been damaged.
 import { damaged, type Where } from './errors.ts';
 import { type LedgerFile, readFully } from './file-system.ts';
-import { ALIGNMENT, checkFrame, claimedBytes, DAMAGED, FRAME_HEAD_BYTES, type Frame, openFrame, viewOf } from './frame.ts';
+import {
+  ALIGNMENT,
+  checkFrame,
+  claimedBytes,
+  DAMAGED,
+  FRAME_HEAD_BYTES,
+  type Frame,
+  openFrame,
+  viewOf,
+} from './frame.ts';
 
 const FIRST_READ_BYTES = 64 * 1024;
 const SEARCH_BYTES = 1024 * 1024;
@@ -48,7 +57,8 @@ export async function readSoundFrame(file: LedgerFile, position: number, end: nu
   if (size > got.length) {
     frame = new Uint8Array(size);
     frame.set(got, 0);
-    if ((await readFully(file, frame.subarray(got.length), position + got.length)) < size - got.length) return undefined;
+    if ((await readFully(file, frame.subarray(got.length), position + got.length)) < size - got.length)
+      return undefined;
   }
   return checkFrame(frame, 0, position) === size ? frame : undefined;
 }
@@ -57,7 +67,11 @@ export async function readSoundFrame(file: LedgerFile, position: number, end: nu
  * The frame that is known to be at `position`.
  * @throws LedgerError `ledger_damaged`
  */
-export async function readFrame(file: LedgerFile, where: Where, end: number): Promise<{ frame: Frame; sizeBytes: number }> {
+export async function readFrame(
+  file: LedgerFile,
+  where: Where,
+  end: number,
+): Promise<{ frame: Frame; sizeBytes: number }> {
   const bytes = await readSoundFrame(file, where.position, end);
   if (bytes === undefined) throw damaged(where, 'the frame is damaged or cut short');
   return { frame: openFrame(bytes, where), sizeBytes: bytes.length };

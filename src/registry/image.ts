@@ -1,6 +1,7 @@
 // The rows as the ledger tells them: an image follows the sections of one boundary after the other and so stands at one
 // boundary. Whoever shows or sends series reads an image, never live values.
 
+import { isDeepStrictEqual } from 'node:util';
 import { utf8Text } from '../bytes/index.ts';
 import type { RowsColumns, RowsMeta } from './row-sections.ts';
 import type { TableSchema } from './schema.ts';
@@ -125,7 +126,7 @@ export class TenantImage {
   apply(section: Section): void {
     const { schema } = section.meta as RowsMeta;
     let table = this.tables.get(schema.name);
-    if (table && JSON.stringify(table.schema) !== JSON.stringify(schema)) {
+    if (table && !isDeepStrictEqual(table.schema, schema)) {
       if (table.ended.length > 0) this.replaced.push(table);
       table = undefined;
     }

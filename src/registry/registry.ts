@@ -1,5 +1,6 @@
 // One tenant's series: its symbols, its tables of rows, the limits over all of them, and their state as sections.
 
+import { isDeepStrictEqual } from 'node:util';
 import { Limiter } from './limiter.ts';
 import { allRows, RowLoader, type RowsMeta, rowChanges } from './row-sections.ts';
 import { RowTable } from './rows.ts';
@@ -45,7 +46,7 @@ export class Registry implements StateHolder {
   table(schema: TableSchema): RowTable {
     const existing = this.tables.get(schema.name);
     if (existing) {
-      if (JSON.stringify(existing.schema) === JSON.stringify(schema)) return existing;
+      if (isDeepStrictEqual(existing.schema, schema)) return existing;
       existing.endAll();
       this.retired.push(existing);
       this.loaders.delete(existing);

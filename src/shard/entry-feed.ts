@@ -1,25 +1,28 @@
 // Committed entries in order, for whoever sends them: the newest from memory, older ones read back from the ledger. A reader that is
 // behind costs disk reads, never memory.
 
-import type { Entry, Ledger } from '../ledger/index.ts';
+import type { EntryContent, Ledger } from '../ledger/index.ts';
+
+/** What a sender needs of an entry. */
+export type SentEntry = Pick<EntryContent, 'tMs' | 'kind' | 'sections'>;
 
 /** Entries kept in memory for readers that are in step. */
 const KEPT = 4;
 
 export class EntryFeed {
   private readonly ledger: Ledger;
-  private readonly recent: { afterMs: number; entry: Entry }[] = [];
+  private readonly recent: { afterMs: number; entry: SentEntry }[] = [];
   private newestMs: number;
   private waiters: (() => void)[] = [];
   private closed = false;
 
-  /** @param newestMs T of the newest committed entry, or -Infinity */
+  /** @param newestMs T of the newest committed entry, -1 if there is none */
   constructor(ledger: Ledger, newestMs: number) {
     this.ledger = ledger;
     this.newestMs = newestMs;
   }
 
-  push(entry: Entry): void {
+  push(entry: SentEntry): void {
     this.recent.push({ afterMs: this.newestMs, entry });
     if (this.recent.length > KEPT) this.recent.shift();
     this.newestMs = entry.tMs;
@@ -32,8 +35,8 @@ export class EntryFeed {
     this.wake();
   }
 
-  /** Entries with T > `afterMs`, for ever; ends after `close`. */
-  async *follow(afterMs: number): AsyncGenerator<Entry> {
+  /** Entries with T > `afterMs` (-1: all), for ever; ends after `close`. */
+  async *follow(afterMs: number): AsyncGenerator<SentEntry> {
     let positionMs = afterMs;
     for (;;) {
       while (positionMs < this.newestMs) {

@@ -2,7 +2,7 @@
 // boundary T leaves the process before entry T is on disk under this owner's claim.
 
 import { createSender, type Sender } from 'remote-write-ts';
-import type { Entry, Ledger } from '../ledger/index.ts';
+import type { Appended, Entry, EntryContent, Ledger } from '../ledger/index.ts';
 import { type Section, TenantImage } from '../registry/index.ts';
 import { type Logger, StageLatencies, traced } from '../telemetry/index.ts';
 import { EntryFeed } from './entry-feed.ts';
@@ -35,12 +35,14 @@ export class LedgerService {
   private readonly latencies = new StageLatencies();
   private feed!: EntryFeed;
   private committedMs: number | undefined;
-  private recoveredMs = Number.NEGATIVE_INFINITY;
+  private recoveredMs = -1;
   private entries = 0;
   private bytesSinceBase = 0;
   private entriesSinceBase = 0;
   private lastBaseBytes = 0;
-  private newestBaseMs = Number.NEGATIVE_INFINITY;
+  private newestBaseMs = -1;
+  /** The entry that was appended last, without its sections: a base of the same boundary repeats it. */
+  private lastHead: Omit<EntryContent, 'sections'> | undefined;
   private stopping = false;
   private work: Promise<void> = Promise.resolve();
 
@@ -70,16 +72,16 @@ export class LedgerService {
       state(entry);
       this.entriesSinceBase++;
     }
-    await ledger.takeOver();
+    const claim = await ledger.takeOver();
     const position: Position = {
       tMs: last?.tMs,
       offsets: last?.offsets ?? [],
       lastRecords: last?.lastRecords ?? [],
       epoch: last?.epoch ?? 1,
-      claim: ledger.claim,
+      claim,
     };
     this.committedMs = last?.tMs;
-    this.recoveredMs = last?.tMs ?? Number.NEGATIVE_INFINITY;
+    this.recoveredMs = last?.tMs ?? -1;
     this.feed = new EntryFeed(ledger, this.recoveredMs);
     await this.registerEndpoints();
     for (const tenant of [...tenants].sort()) await this.startSenders(tenant, recovered.base);
@@ -152,24 +154,26 @@ export class LedgerService {
   }
 
   private async commit(content: SnapshotContent): Promise<void> {
-    const entry = await traced('spanmill.ledger.append', { shard: this.options.plan.shard, boundary_ms: content.tMs }, () =>
+    const { sizeBytes } = await traced('spanmill.ledger.append', { shard: this.options.plan.shard, boundary_ms: content.tMs }, () =>
       this.latencies.timeAsync('ledger_append', () => this.appendUntilDurable(content)),
     );
-    this.committedMs = entry.tMs;
+    const { sections, ...head } = content;
+    this.lastHead = head;
+    this.committedMs = content.tMs;
     this.entries++;
     this.entriesSinceBase++;
-    this.bytesSinceBase += entry.bytes;
+    this.bytesSinceBase += sizeBytes;
     const wantsBase =
       this.entriesSinceBase >= BASE_AFTER_ENTRIES || this.bytesSinceBase >= Math.max(BASE_AFTER_BYTES, this.lastBaseBytes);
-    this.options.toShard({ type: 'committed', tMs: entry.tMs, wantsBase });
-    this.show(entry);
-    for (const section of entry.sections) await this.startSenders(String(section.meta['tenant']), undefined, this.recoveredMs);
-    this.feed.push(entry);
-    this.options.toMain({ type: 'committed', tMs: entry.tMs, offsets: entry.offsets, firstUnsettledMs: this.firstUnsettledMs() });
+    this.options.toShard({ type: 'committed', tMs: content.tMs, wantsBase });
+    this.show(content);
+    for (const section of sections) await this.startSenders(String(section.meta['tenant']), undefined, this.recoveredMs);
+    this.feed.push(content);
+    this.options.toMain({ type: 'committed', tMs: content.tMs, offsets: content.offsets, firstUnsettledMs: this.firstUnsettledMs() });
   }
 
   /** A full disk holds the fold up, it loses nothing: the same content is tried again until it is written. */
-  private async appendUntilDurable(content: SnapshotContent): Promise<Entry & { bytes: number }> {
+  private async appendUntilDurable(content: SnapshotContent): Promise<Appended> {
     for (let waitMs = 250; ; waitMs = Math.min(waitMs * 2, 10_000)) {
       try {
         return await this.ledger.append(content);
@@ -182,8 +186,9 @@ export class LedgerService {
   }
 
   private async writeBase(tMs: number, sections: Section[]): Promise<void> {
-    const { bytes } = await this.ledger.appendBase(tMs, sections);
-    this.lastBaseBytes = bytes;
+    if (this.lastHead?.tMs !== tMs) return;
+    const { sizeBytes } = await this.ledger.appendBase({ ...this.lastHead, sections });
+    this.lastBaseBytes = sizeBytes;
     this.bytesSinceBase = 0;
     this.entriesSinceBase = 0;
     this.newestBaseMs = tMs;
@@ -201,7 +206,7 @@ export class LedgerService {
     return Number.isFinite(settledMs) ? settledMs : undefined;
   }
 
-  private show(entry: Entry): void {
+  private show(entry: Pick<EntryContent, 'sections'>): void {
     for (const image of this.images.values()) image.nextBoundary();
     for (const section of entry.sections) {
       if (section.meta['holder'] !== 'rows') continue;
@@ -224,7 +229,7 @@ export class LedgerService {
     await this.ledger.flush();
   }
 
-  private async startSenders(tenant: string, base?: Entry, followFromMs = base?.tMs ?? Number.NEGATIVE_INFINITY): Promise<void> {
+  private async startSenders(tenant: string, base?: Entry, followFromMs = base?.tMs ?? -1): Promise<void> {
     for (const endpoint of this.options.plan.remoteWrite) {
       const key = settledKey(tenant, endpoint);
       if (this.senders.has(key)) continue;

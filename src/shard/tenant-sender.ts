@@ -3,10 +3,10 @@
 
 import type { Sender } from 'remote-write-ts';
 import type { TenantSettings } from '../config/index.ts';
-import type { Entry } from '../ledger/index.ts';
 import { type Section, TenantImage } from '../registry/index.ts';
 import { type Logger, type StageLatencies, traced } from '../telemetry/index.ts';
 import { BoundaryEncoder, type PendingSample } from './boundary-requests.ts';
+import type { SentEntry } from './entry-feed.ts';
 import type { EndpointPlan } from './protocol.ts';
 
 /** A refused request is halved until the culprit is alone, at most this many requests deep a boundary. */
@@ -64,7 +64,7 @@ export class TenantSender {
   }
 
   /** Takes each entry to its settlement, until the feed ends or `stop`. */
-  async run(entries: AsyncIterable<Entry>): Promise<void> {
+  async run(entries: AsyncIterable<SentEntry>): Promise<void> {
     for await (const entry of entries) {
       if (this.abort.signal.aborted) return;
       await this.take(entry);
@@ -75,7 +75,7 @@ export class TenantSender {
     this.abort.abort();
   }
 
-  private async take(entry: Entry): Promise<void> {
+  private async take(entry: SentEntry): Promise<void> {
     this.apply(entry.sections.filter((section) => section.meta['tenant'] === this.options.tenant));
     if (entry.tMs <= this.settledMs) {
       this.sentOnce = true;

@@ -41,8 +41,8 @@ export interface TickCallbacks extends TickFold {
   /** May the tick be closed now? After false nothing changes, and the next `run` asks again. */
   mayClose(tickEndMs: number): boolean;
   /**
-   * A whole batch was folded: `freedBytes` less are held. Whoever pauses by bytes must do so per partition, and never pause
-   * one of which nothing is held here: the tick might be waiting for exactly that one.
+   * A whole batch was folded: `freedBytes` less are held. Whoever pauses by bytes must do so per partition, and never leave one
+   * paused of which nothing is held here: the tick may be waiting for exactly that one, and does so for ever.
    */
   drained?(partition: number, bufferedBytes: number, freedBytes: number): void;
 }

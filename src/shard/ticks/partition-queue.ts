@@ -33,8 +33,9 @@ export class PartitionQueue {
   timeMs = NO_TIME_MS;
   /** At this wall time the partition's end was at or below `nextOffset`. */
   reachedMs = Number.NEGATIVE_INFINITY;
-  /** When something of it was last delivered or waiting to be folded, by the clock of patience. */
+  /** When something of it was last delivered, or when it was last paused or resumed, by the clock of patience. */
   heardAtMs = 0;
+  isPaused = false;
   isReleased = false;
   bufferedBytes = 0;
   /** One more than the last offset that was delivered. */

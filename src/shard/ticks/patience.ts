@@ -23,11 +23,11 @@ export class Patience {
     this.silentMs = 0;
   }
 
-  /** With records queued, partitions may be silent because they are paused, so silence proves nothing. */
-  run(wallMs: number, isAnythingQueued: boolean): void {
+  /** While a partition is paused, silence proves nothing. */
+  run(wallMs: number, isAnyPaused: boolean): void {
     const stepMs = Math.min(Math.max(0, wallMs - this.wallMs), MAX_STEP_MS);
     this.wallMs = wallMs;
-    if (isAnythingQueued || this.silentMs < this.silenceMs) this.nowMs += stepMs;
+    if (isAnyPaused || this.silentMs < this.silenceMs) this.nowMs += stepMs;
     this.silentMs += stepMs;
   }
 }

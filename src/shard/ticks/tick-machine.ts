@@ -13,10 +13,10 @@ export class TickMachine {
   private readonly options: TickOptions;
   private readonly callbacks: TickCallbacks;
   private readonly patience: Patience;
-  private boundaryMs: number;
+  private boundaryMs = 0;
   private queues: PartitionQueue[];
   private ids: readonly number[];
-  private queuedBatches = 0;
+  private pausedQueues = 0;
 
   private isStarted = false;
   private startMs = 0;
@@ -42,23 +42,21 @@ export class TickMachine {
     closed: 0,
   };
 
-  /** @throws RangeError if boundary or start aren't multiples of the tick. */
+  /** @throws RangeError if the boundary or the start isn't a multiple of the tick. */
   constructor(options: TickOptions, callbacks: TickCallbacks) {
     this.options = options;
     this.callbacks = callbacks;
     this.patience = new Patience(options.maxHoldMs / 4);
     this.queues = [...options.from].map(([id, offset]) => new PartitionQueue(id, offset)).sort((a, b) => a.id - b.id);
     this.ids = this.queues.map(({ id }) => id);
-    this.boundaryMs = this.multiple(options.boundaryMs);
+    this.setBoundaryMs(options.boundaryMs);
     if (options.startMs !== undefined) this.open(this.multiple(options.startMs));
   }
 
   /** Takes over a batch; batches come in order per partition. What was delivered before is counted and left out. */
   offer(batch: LogBatch): void {
     const queue = this.queueOf(batch.partition);
-    const repeated = queue.offer(batch);
-    this.counters.repeated += repeated;
-    if (repeated < batch.count) this.queuedBatches++;
+    this.counters.repeated += queue.offer(batch);
     this.heard(queue);
   }
 
@@ -66,6 +64,15 @@ export class TickMachine {
     const queue = this.queueOf(mark.partition);
     queue.end(mark);
     this.heard(queue);
+  }
+
+  /** Whoever pauses and resumes a partition must say so: it isn't unreachable then, only silent. */
+  setPaused(partition: number, isPaused: boolean): void {
+    const queue = this.queueOf(partition);
+    if (queue.isPaused === isPaused) return;
+    queue.isPaused = isPaused;
+    this.pausedQueues += isPaused ? 1 : -1;
+    queue.heardAtMs = this.patience.nowMs;
   }
 
   /** A partition that appeared later. It takes part in the open tick unless a part at or after its place has begun. */
@@ -81,6 +88,7 @@ export class TickMachine {
 
   /** From the open tick on. */
   setBoundaryMs(boundaryMs: number): void {
+    if (boundaryMs <= 0) throw new RangeError('a boundary takes some time');
     this.boundaryMs = this.multiple(boundaryMs);
   }
 
@@ -93,7 +101,7 @@ export class TickMachine {
     this.budget = budget;
     this.waitingFor = undefined;
     this.isCloseRefused = false;
-    this.patience.run(wallMs, this.queuedBatches > 0);
+    this.patience.run(wallMs, this.pausedQueues > 0);
     if (!this.isStarted && !this.start()) return false;
     for (;;) {
       const part = this.foldParts();
@@ -226,9 +234,6 @@ export class TickMachine {
         callbacks.fold(batch, i, startMs);
       }
       const freedBytes = queue.shift();
-      this.queuedBatches--;
-      // It may have been paused until now, for what was queued of it.
-      if (queue.first === undefined) queue.heardAtMs = this.patience.nowMs;
       callbacks.drained?.(queue.id, queue.bufferedBytes, freedBytes);
     }
   }
@@ -243,12 +248,13 @@ export class TickMachine {
   }
 
   /**
-   * Releases a partition of which nothing is queued, if nothing of it was delivered for long. From its last delivery, not from
-   * the opening of the tick nor the completion of the parts before it: partitions that went together are given up together.
+   * Releases a partition of which nothing is queued, if nothing of it was delivered for long. That counts from its last
+   * delivery, not from the opening of the tick nor the end of the parts before it: partitions that went together are given
+   * up together, not one after another.
    */
   private mayGiveUp(queue: PartitionQueue): boolean {
     if (queue.isReleased) return true;
-    if (this.patience.nowMs - queue.heardAtMs < this.options.maxHoldMs) return false;
+    if (queue.isPaused || this.patience.nowMs - queue.heardAtMs < this.options.maxHoldMs) return false;
     queue.isReleased = true;
     this.counters.releases++;
     return true;

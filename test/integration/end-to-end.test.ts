@@ -1,0 +1,154 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { type Account, generate } from './support/generate.ts';
+import { Prometheus, prometheusBinary } from './support/prometheus.ts';
+import { Spanmill } from './support/spanmill.ts';
+import { waitFor } from './support/wait.ts';
+
+const CALLS = 'sum by (service, span_name, span_kind, status_code) (traces_spanmetrics_calls_total)';
+const EDGES = 'sum by (client, server, connection_type) (traces_service_graph_request_total)';
+const FAILED = 'sum by (client, server, connection_type) (traces_service_graph_request_failed_total)';
+
+const why = prometheusBinary() ? '' : ' (skipped: no prometheus binary; install it or set PROMETHEUS_BIN)';
+
+describe.skipIf(!prometheusBinary())(`generate → OTLP/HTTP → spanmill → Prometheus${why}`, () => {
+  const running: { remove?(): Promise<void>; stop(): Promise<unknown> }[] = [];
+  afterEach(async () => {
+    for (const part of running.splice(0)) await (part.remove ? part.remove() : part.stop());
+  });
+  const start = async () => {
+    const prometheus = await Prometheus.start();
+    running.push(prometheus);
+    const spanmill = await Spanmill.start({ remoteWrite: [prometheus.writeUrl] });
+    running.push(spanmill);
+    return { prometheus, spanmill };
+  };
+
+  it('counts exactly what generate says it sent, in calls and in edges', async () => {
+    const { prometheus, spanmill } = await start();
+    const account = await generate(['--otlp', spanmill.otlp, '--spans', '6000', '--rate', '1500', '--seed', '7']).account;
+    expect(account.unknown).toEqual([]);
+    await sameAsAccount(prometheus, account);
+    expect(await spanmill.stop()).toBe(0);
+  });
+
+  it('counts exactly through kill -9 at random moments, and no counter ever goes down', async () => {
+    const { prometheus, spanmill } = await start();
+    const generation = generate(['--otlp', spanmill.otlp, '--spans', '24000', '--rate', '1200', '--seed', '11']);
+    let finished = false;
+    const account = generation.account.finally(() => {
+      finished = true;
+    });
+    // The moments are arbitrary, not exact: whatever is under way is cut.
+    for (const pauseMs of [2_300, 1_100, 3_700, 900]) {
+      await pause(pauseMs);
+      await spanmill.kill();
+      await spanmill.resume();
+    }
+    await waitFor('generate to end', () => finished, 90_000);
+    await sameAsAccount(prometheus, await account);
+    expect(await prometheus.query('sum(resets(traces_spanmetrics_calls_total[30m]))')).toMatchObject([{ value: 0 }]);
+    expect(await prometheus.query('sum(resets(traces_spanmetrics_latency_bucket[30m]))')).toMatchObject([{ value: 0 }]);
+    expect(await prometheus.query('sum(resets(traces_service_graph_request_total[30m]))')).toMatchObject([{ value: 0 }]);
+    expect(await spanmill.stop()).toBe(0);
+  });
+
+  it('catches up after an outage of Prometheus with every boundary at its own time', async () => {
+    const { prometheus, spanmill } = await start();
+    const first = generate(['--otlp', spanmill.otlp, '--spans', '3000', '--rate', '1000', '--seed', '3']);
+    await waitFor('samples to arrive', async () => (await prometheus.query(CALLS)).length > 0);
+    await prometheus.pause();
+    const account = await first.account;
+    await pause(4_000);
+    await prometheus.resume();
+    await sameAsAccount(prometheus, account);
+    const series = await prometheus.raw('traces_spanmetrics_calls_total', '10m');
+    for (const { samples } of series) {
+      const boundaries = samples.map(([seconds]) => seconds).filter((seconds) => Number.isInteger(seconds) && seconds % 60 !== 59);
+      const gaps = boundaries.slice(1).map((seconds, i) => seconds - boundaries[i]!);
+      expect(Math.max(0, ...gaps)).toBeLessThanOrEqual(2);
+    }
+    expect(await spanmill.stop()).toBe(0);
+  });
+});
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, ms);
+  });
+}
+
+type Rows = [key: string, count: number][];
+
+interface Counts {
+  calls: Rows;
+  edges: Rows;
+  failed: Rows;
+}
+
+/**
+ * What Prometheus has must be what was acknowledged. A batch whose answer never came may have been counted or not: for its spans
+ * the truth lies between; edges that touch one are compared by their number only.
+ */
+async function sameAsAccount(prometheus: Prometheus, account: Account): Promise<void> {
+  const wanted: Counts = {
+    calls: sorted(account.calls.map((c) => [callKey(c), c.count])),
+    edges: sorted(account.edges.map((e) => [edgeKey(e), e.count])),
+    failed: sorted(account.edges.filter((e) => e.failed > 0).map((e) => [edgeKey(e), e.failed])),
+  };
+  const atMost = new Map(wanted.calls);
+  for (const call of account.unknown.flatMap((batch) => batch.calls)) {
+    atMost.set(callKey(call), (atMost.get(callKey(call)) ?? 0) + call.count);
+  }
+  const uncertainEdges = account.uncertain_edges ?? 0;
+  const isSame = (got: Counts): boolean => {
+    if (account.unknown.length === 0) return JSON.stringify(got) === JSON.stringify(wanted);
+    const calls = new Map(got.calls);
+    const between = [...atMost].every(([key, most]) => {
+      const count = calls.get(key) ?? 0;
+      return count >= (new Map(wanted.calls).get(key) ?? 0) && count <= most;
+    });
+    const known = [...calls.keys()].every((key) => atMost.has(key));
+    return between && known && Math.abs(total(got.edges) - total(wanted.edges)) <= uncertainEdges;
+  };
+  let got: Counts | undefined;
+  try {
+    await waitFor(
+      'Prometheus to have what generate sent',
+      async () => {
+        got = await countsIn(prometheus);
+        return isSame(got);
+      },
+      45_000,
+      500,
+    );
+  } catch (error) {
+    expect(got).toEqual(wanted);
+    throw error;
+  }
+}
+
+async function countsIn(prometheus: Prometheus): Promise<Counts> {
+  const rows = async (promql: string, labels: string[]): Promise<Rows> =>
+    sorted((await prometheus.query(promql)).map((s) => [labels.map((label) => s.labels[label] ?? '').join('|'), s.value]));
+  return {
+    calls: await rows(CALLS, ['service', 'span_name', 'span_kind', 'status_code']),
+    edges: await rows(EDGES, ['client', 'server', 'connection_type']),
+    failed: await rows(FAILED, ['client', 'server', 'connection_type']),
+  };
+}
+
+function callKey(c: Account['calls'][number]): string {
+  return [c.service, c.span_name, c.span_kind, c.status_code].join('|');
+}
+
+function edgeKey(e: Account['edges'][number]): string {
+  return [e.client, e.server, e.connection_type].join('|');
+}
+
+function sorted(rows: Rows): Rows {
+  return rows.sort(([a], [b]) => (a < b ? -1 : 1));
+}
+
+function total(rows: Rows): number {
+  return rows.reduce((sum, [, count]) => sum + count, 0);
+}
