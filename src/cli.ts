@@ -1,12 +1,7 @@
-// The commands. Flags are Go-style (`-config.file=F`, `--config.file F`), as the users of Tempo and Prometheus know them; a command's
+// The commands, each loaded when it is called. Flags are Go-style (`-config.file=F`, `--config.file F`), as the users of Tempo and Prometheus know them; a command's
 // own flags are its own business.
 
 import process from 'node:process';
-import { benchCommand } from './bench/fold.ts';
-import { demoCommand } from './demo.ts';
-import { runGenerate } from './generate/index.ts';
-import { serveCommand } from './serve.ts';
-import { simulateCommand } from './simulate/index.ts';
 import { VERSION } from './version.ts';
 
 const USAGE = `Usage: spanmill [flags]            run (everything embedded, unless a configuration says otherwise)
@@ -29,13 +24,13 @@ async function main(args: string[]): Promise<number> {
   const [command, ...rest] = args;
   switch (command) {
     case 'simulate':
-      return simulateCommand(rest, io);
+      return (await import('./simulate/index.ts')).simulateCommand(rest, io);
     case 'bench':
-      return benchCommand(rest, io);
+      return (await import('./bench/fold.ts')).benchCommand(rest, io);
     case 'generate':
-      return runGenerate(rest, io);
+      return (await import('./generate/index.ts')).runGenerate(rest, io);
     case 'demo':
-      return demoCommand(rest, io);
+      return (await import('./demo.ts')).demoCommand(rest, io);
     case 'help':
     case '-h':
     case '-help':
@@ -51,7 +46,7 @@ async function main(args: string[]): Promise<number> {
         process.stderr.write(`spanmill: no command "${command}"\n${USAGE}`);
         return 2;
       }
-      return serveCommand(args, io);
+      return (await import('./serve.ts')).serveCommand(args, io);
   }
 }
 

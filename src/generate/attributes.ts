@@ -21,11 +21,10 @@ export interface Patch {
 export interface Block {
   bytes: Uint8Array;
   patches: readonly Patch[];
-  attributes: number;
 }
 
 const text = new TextEncoder();
-export const NO_BLOCK: Block = { bytes: new Uint8Array(0), patches: [], attributes: 0 };
+export const NO_BLOCK: Block = { bytes: new Uint8Array(0), patches: [] };
 
 /** Encodes each attribute as a field `tag` (common.v1.KeyValue: 1 key, 2 value). */
 export function encodeAttributes(tag: number, attributes: Attributes): Block {
@@ -39,7 +38,7 @@ export function encodeAttributes(tag: number, attributes: Attributes): Block {
     writer.close(pair);
   }
   const bytes = writer.copy();
-  return { bytes, patches: findPatches(bytes), attributes: attributes.length };
+  return { bytes, patches: findPatches(bytes) };
 }
 
 /** common.v1.AnyValue: 1 string, 2 bool, 3 int, 4 double, 5 array. */

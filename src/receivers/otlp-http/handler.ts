@@ -1,7 +1,7 @@
 // One request, from its head to its answer. Must never answer 200 before the log has made every part durable.
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { LogError } from '../../log/port.ts';
+import { LogError } from '../../log/index.ts';
 import { OtlpJsonError, transcodeJson } from '../../otlp/json/index.ts';
 import { type AdmittedRequest, admitRequest, OtlpDecodeError } from '../../otlp/split/index.ts';
 import { BodyAborted, readBody } from './body.ts';

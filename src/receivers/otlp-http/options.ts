@@ -1,7 +1,7 @@
 // What an OTLP/HTTP receiver is made of, and what it tells of its work.
 
 import type { IncomingHttpHeaders } from 'node:http';
-import type { LogSink } from '../../log/port.ts';
+import type { LogSink } from '../../log/index.ts';
 
 /** Why a request was not acknowledged. A closed list: it becomes a label value. */
 export const REFUSAL_REASONS = [
