@@ -5,6 +5,7 @@ import { MessageChannel, Worker } from 'node:worker_threads';
 import type { EndMark, LogBatch, LogConsumer, LogListener, LogSource } from '../log/index.ts';
 import { LogError } from '../log/index.ts';
 import type { Logger } from '../telemetry/index.ts';
+import { batchSizeBytes } from './ticks/index.ts';
 import type { FromLedger, FromShard, LedgerStats, Position, ShardPlan, ShardStats, ToLedger, ToShard } from './protocol.ts';
 
 /** Records read but not yet folded, per shard; a partition pauses at its even share. */
@@ -164,18 +165,23 @@ export class ShardHost {
 
   private batch(batch: LogBatch): void {
     const { partition } = batch;
-    this.handedBytes.set(partition, (this.handedBytes.get(partition) ?? 0) + batch.bytes.length);
+    let pausedNow = false;
+    this.handedBytes.set(partition, (this.handedBytes.get(partition) ?? 0) + batchSizeBytes(batch));
     if (this.waitingBytes(partition) > this.budgetBytes && !this.paused.has(partition)) {
       this.paused.add(partition);
       this.consumer?.pause(partition);
+      pausedNow = true;
     }
     const buffers = [batch.bytes, batch.offsets, batch.timestampsMs, batch.encodings, batch.tenantOf, batch.starts].map((a) => a.buffer as ArrayBuffer);
     this.shard.postMessage({ type: 'batch', batch } satisfies ToShard, [...new Set(buffers)]);
+    if (pausedNow) this.toShard({ type: 'paused', partition, isPaused: true });
   }
 
   private folded(partition: number, bytes: number): void {
     this.foldedBytes.set(partition, bytes);
-    if (this.waitingBytes(partition) <= this.budgetBytes / 2 && this.paused.delete(partition)) this.consumer?.resume(partition);
+    if (this.waitingBytes(partition) > this.budgetBytes / 2 || !this.paused.delete(partition)) return;
+    this.toShard({ type: 'paused', partition, isPaused: false });
+    this.consumer?.resume(partition);
   }
 
   private waitingBytes(partition: number): number {

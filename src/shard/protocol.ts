@@ -61,6 +61,8 @@ export type ToShard =
   | { type: 'begin'; offsets: [partition: number, nextOffset: number][] }
   | { type: 'batch'; batch: LogBatch }
   | { type: 'end'; mark: EndMark }
+  /** Main reads no more of a partition for now: its silence means nothing. In order with its batches. */
+  | { type: 'paused'; partition: number; isPaused: boolean }
   | { type: 'stop' };
 
 export type FromShard =

@@ -112,6 +112,9 @@ main.on('message', (message: ToShard) => {
     case 'end':
       shard.end(message.mark);
       break;
+    case 'paused':
+      shard.setPaused(message.partition, message.isPaused);
+      break;
     case 'stop':
       shard.stop();
       break;

@@ -19,7 +19,7 @@ export interface ShardOptions {
   onSnapshot(content: SnapshotContent): void;
   /** Everything at the boundary whose snapshot was just given: what a base is made of. */
   onBase(tMs: number, sections: Section[]): void;
-  /** Bytes of the partition's batches that are folded, since `begin`. */
+  /** Size of the partition's batches (batchSizeBytes) that are folded, since `begin`. */
   onFolded(partition: number, bytes: number): void;
   onPoison(record: { partition: number; offset: number; tenant: string; reason: string; message: string }): void;
 }
@@ -44,7 +44,7 @@ export class Shard {
   private finished = false;
   private tickEnds: number[] = [];
   private tickOffsets: number[] = [];
-  private readonly offeredBytes = new Map<number, number>();
+  private readonly foldedBytes = new Map<number, number>();
   private readonly lastRecords = new Map<number, LastRecord>();
   private readonly lastIdentities = new Map<number, [offset: number, timestampMs: number, crc: number]>();
 
@@ -75,19 +75,22 @@ export class Shard {
         fold: (batch, index, tickStartMs) => this.foldRecord(batch, index, tickStartMs),
         mayClose: (tickEndMs) => this.mayClose(tickEndMs),
         close: (tickEndMs, nextOffsets, partitions) => this.close(tickEndMs, nextOffsets, partitions),
-        drained: (partition, bufferedBytes) => this.options.onFolded(partition, (this.offeredBytes.get(partition) ?? 0) - bufferedBytes),
+        drained: (partition, _bufferedBytes, freedBytes) => this.folded(partition, freedBytes),
         hasWork: () => this.stopping || this.fold.hasWork,
       },
     );
   }
 
   offer(batch: LogBatch): void {
-    this.offeredBytes.set(batch.partition, (this.offeredBytes.get(batch.partition) ?? 0) + batch.bytes.length);
     this.machine!.offer(batch);
   }
 
   end(mark: EndMark): void {
     this.machine!.end(mark);
+  }
+
+  setPaused(partition: number, isPaused: boolean): void {
+    this.machine!.setPaused(partition, isPaused);
   }
 
   /** Folds and closes what can be; false when there is nothing left to do for now. */
@@ -115,6 +118,12 @@ export class Shard {
 
   tickStats() {
     return this.machine?.stats();
+  }
+
+  private folded(partition: number, freedBytes: number): void {
+    const bytes = (this.foldedBytes.get(partition) ?? 0) + freedBytes;
+    this.foldedBytes.set(partition, bytes);
+    this.options.onFolded(partition, bytes);
   }
 
   private mayClose(tickEndMs: number): boolean {

@@ -1,6 +1,6 @@
 // What the tick machine is told and what it tells: its options, its callbacks, its statistics.
 
-import type { LogBatch } from '../../log/port.ts';
+import type { LogBatch } from '../../log/index.ts';
 
 /** The times of every shard. Changing `tickMs` changes what closed ticks of older ledgers mean. */
 export const TICK_TIMES = { tickMs: 1_000, graceMs: 1_000, maxHoldMs: 60_000, maxAheadMs: 10_000 } as const;

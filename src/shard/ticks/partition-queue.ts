@@ -1,6 +1,6 @@
 // What was delivered of one partition and isn't folded yet, in order, and how far its end is known. Decides nothing.
 
-import type { EndMark, LogBatch } from '../../log/port.ts';
+import type { EndMark, LogBatch } from '../../log/index.ts';
 
 /** Before any record with a time of its own. Stamps below 0 (Kafka says -1 for "no timestamp") never raise a partition's time. */
 const NO_TIME_MS = -1;

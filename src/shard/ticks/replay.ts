@@ -1,6 +1,6 @@
 // Folds closed ticks again. Which records belong to which tick was decided when they were closed: no clock and no queue has a say.
 
-import type { LogBatch } from '../../log/port.ts';
+import type { LogBatch } from '../../log/index.ts';
 import type { TickFold } from './contract.ts';
 
 /** What `close` was told of a tick. */

@@ -1,7 +1,7 @@
 // Decides which records are folded in which tick of log time, and when ticks close. Reads no clock, and must never fold a record
 // twice, out of order (partitions ascending, then offsets), or in a tick that is over; nor close one that ends in the future.
 
-import type { EndMark, LogBatch } from '../../log/port.ts';
+import type { EndMark, LogBatch } from '../../log/index.ts';
 import type { TickCallbacks, TickCounters, TickOptions, TickStats } from './contract.ts';
 import { PartitionQueue } from './partition-queue.ts';
 import { Patience } from './patience.ts';
