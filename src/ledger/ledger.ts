@@ -97,7 +97,7 @@ class LocalLedger implements Ledger {
     this.assertOpen();
     const { chain, bases } = this.inventory;
     const newest = bases.at(-1);
-    const base = newest === undefined ? undefined : await readBase(this.fileSystem, newest);
+    const base = newest === undefined ? undefined : await this.load(newest);
     return {
       claim: chain.claim,
       ...(base === undefined ? {} : { base }),
@@ -191,12 +191,7 @@ class LocalLedger implements Ledger {
   async baseBefore(tMs: number): Promise<Entry | undefined> {
     this.assertOpen();
     const base = this.newestBase(tMs);
-    if (base === undefined || base.tMs < oldestMs(this.inventory)) return undefined;
-    try {
-      return await readBase(this.fileSystem, base);
-    } catch (cause) {
-      throw asLedgerError(cause, `reading ${base.path}`);
-    }
+    return base === undefined || base.tMs < oldestMs(this.inventory) ? undefined : this.load(base);
   }
 
   prune(settledFloorMs: number): Promise<number> {
@@ -341,6 +336,14 @@ class LocalLedger implements Ledger {
     }
     if (canonicalJson(byPartition(offsets)) === canonicalJson(byPartition(head.offsets))) return head;
     throw new LedgerError('broken_chain', `a base at T=${tMs} with other offsets than the entry of that T`);
+  }
+
+  private async load(base: BaseFile): Promise<Entry> {
+    try {
+      return await readBase(this.fileSystem, base);
+    } catch (cause) {
+      throw asLedgerError(cause, `reading ${base.path}`);
+    }
   }
 
   private newestBase(tMs: number): BaseFile | undefined {

@@ -2,7 +2,7 @@
 // boundary T leaves the process before entry T is on disk under this owner's claim.
 
 import { createSender, type Sender } from 'remote-write-ts';
-import type { Appended, Entry, EntryContent, Ledger } from '../ledger/index.ts';
+import { type Appended, type Entry, type EntryContent, type Ledger, LedgerError } from '../ledger/index.ts';
 import { type Section, TenantImage } from '../registry/index.ts';
 import { type Logger, StageLatencies, traced } from '../telemetry/index.ts';
 import { EntryFeed } from './entry-feed.ts';
@@ -158,6 +158,7 @@ export class LedgerService {
       this.latencies.timeAsync('ledger_append', () => this.appendUntilDurable(content)),
     );
     const { sections, ...head } = content;
+    const beforeMs = this.committedMs ?? -1;
     this.lastHead = head;
     this.committedMs = content.tMs;
     this.entries++;
@@ -167,7 +168,7 @@ export class LedgerService {
       this.entriesSinceBase >= BASE_AFTER_ENTRIES || this.bytesSinceBase >= Math.max(BASE_AFTER_BYTES, this.lastBaseBytes);
     this.options.toShard({ type: 'committed', tMs: content.tMs, wantsBase });
     this.show(content);
-    for (const section of sections) await this.startSenders(String(section.meta['tenant']), undefined, this.recoveredMs);
+    for (const section of sections) await this.startSenders(String(section.meta['tenant']), undefined, beforeMs);
     this.feed.push(content);
     this.options.toMain({ type: 'committed', tMs: content.tMs, offsets: content.offsets, firstUnsettledMs: this.firstUnsettledMs() });
   }
@@ -178,7 +179,7 @@ export class LedgerService {
       try {
         return await this.ledger.append(content);
       } catch (error) {
-        if (this.stopping) throw error;
+        if (this.stopping || !(error instanceof LedgerError && error.isRetryable)) throw error;
         this.options.logger.error({ err: error, boundaryMs: content.tMs, retryInMs: waitMs }, 'the ledger entry could not be written');
         await new Promise((resolve) => setTimeout(resolve, waitMs));
       }
