@@ -5,7 +5,7 @@ import { type Config, resolveTenant, SINGLE_TENANT } from './config/index.ts';
 import { type EmbeddedLog, openEmbeddedLog } from './log/index.ts';
 import { createOtlpHttpReceiver } from './receivers/index.ts';
 import { ShardHost } from './shard/index.ts';
-import { shardPlan, unbuiltSettings } from './shard-plan.ts';
+import { shardPlan, unbuiltEndpoint, unbuiltSettings } from './shard-plan.ts';
 import { statusView } from './status-view.ts';
 import { createOwnMetrics, type Logger, StageLatencies } from './telemetry/index.ts';
 import { VERSION } from './version.ts';
@@ -73,7 +73,10 @@ export class App {
     if (config.log.kind === 'kafka') {
       throw new StartError('log.kind: kafka is not built yet in this version: use log.kind: embedded and send spans over OTLP/HTTP');
     }
-    const unbuilt = ['tenants without a block', ...Object.keys(config.overrides.tenants)].flatMap((tenant) => unbuiltSettings(tenant, resolveTenant(config, tenant)));
+    const unbuilt = [
+      ...['tenants without a block', ...Object.keys(config.overrides.tenants)].flatMap((tenant) => unbuiltSettings(tenant, resolveTenant(config, tenant))),
+      ...config.remoteWrite.endpoints.flatMap(unbuiltEndpoint),
+    ];
     if (unbuilt.length > 0) throw new StartError(unbuilt.join('\n'));
     const { path, partitions, segmentBytes, retention } = config.log.embedded;
     const log = await openEmbeddedLog({ path, partitions, segmentBytes, retention, now: options.now, logger });

@@ -16,6 +16,18 @@ export function unbuiltSettings(tenant: string, settings: TenantSettings): strin
   ];
 }
 
+/** Likewise of endpoints. */
+export function unbuiltEndpoint(endpoint: RemoteWriteEndpoint): string[] {
+  const at = `metrics_generator.storage.remote_write "${endpoint.name}": `;
+  const authorized = endpoint.bearerToken !== undefined || endpoint.bearerTokenFile !== undefined;
+  return [
+    ...(authorized && endpoint.authorizationScheme !== 'Bearer' ? [`${at}authorization.type ${endpoint.authorizationScheme} is not built yet; use Bearer`] : []),
+    ...(endpoint.tls && (endpoint.tls.minVersion !== 'TLS12' || endpoint.tls.maxVersion !== undefined)
+      ? [`${at}tls_config.min_version and max_version are not built yet; TLS 1.2 and newer are used`]
+      : []),
+  ];
+}
+
 /** A name no tenant can have: its settings are those of tenants without a block of their own. */
 const NOBODY = '\u0000';
 
@@ -84,6 +96,7 @@ function endpointPlan(endpoint: RemoteWriteEndpoint): EndpointPlan {
     maxBackoffMs: endpoint.maxBackoffMs,
     sampleAgeLimitMs: endpoint.sampleAgeLimitMs,
     maxSamplesPerSend: endpoint.maxSamplesPerSend,
+    maxParallelRequests: endpoint.maxParallelRequests,
   };
 }
 

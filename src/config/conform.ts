@@ -66,8 +66,14 @@ class Walk {
 
   private plain(node: Node | null): unknown {
     if (node === null) return undefined;
-    const value: unknown = node.toJS(this.source.document);
-    return value instanceof Date ? scalarText(node) : value;
+    try {
+      const value: unknown = node.toJS(this.source.document);
+      return value instanceof Date || value instanceof Uint8Array ? scalarText(node) : value;
+    } catch {
+      // The YAML library stops where aliases of aliases would fill the memory.
+      this.source.problem([], 'aliases multiply beyond measure');
+      return undefined;
+    }
   }
 
   private union(node: Node | null, view: SchemaView, path: Path): unknown {
@@ -92,6 +98,7 @@ class Walk {
       const at = [...path, key];
       this.source.mark(at, keyNode, value);
       if (isNull(value)) this.source.note(at, 'empty: taken as absent');
+      else if (key === '__proto__') this.source.problem(at, 'this name can not be used', 'key');
       else out[key] = this.value(value, valueTypeOf(view.core), at);
     }
     return { ...out };

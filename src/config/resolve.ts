@@ -18,7 +18,7 @@ export function resolveTenant(config: Config, tenant: string): TenantSettings {
     });
   }
   if (merge === 'deep') {
-    const merged = mergeOver(fallback, own.metricsGenerator);
+    const merged = withNativeDefaults(mergeOver(fallback, own.metricsGenerator), fallback);
     return settings(config.generator, merged, {
       processors: merged.processors ?? DEFAULT_PROCESSORS,
       falseUndoesPrefix: true,
@@ -34,7 +34,7 @@ export function tenantBlockOf(tenants: Readonly<Record<string, TenantBlock>>, te
   return Object.hasOwn(tenants, '*') ? tenants['*'] : undefined;
 }
 
-/** Of the defaults, a block that replaces them still takes these where it has none of its own. */
+/** Of the defaults, even a block that replaces them takes these where it has none of its own, or 0. */
 export function withNativeDefaults(block: GeneratorOverrides, defaults: GeneratorOverrides): GeneratorOverrides {
   return {
     ...block,

@@ -12,6 +12,7 @@ import {
   parseDocument,
   type Range,
   Scalar,
+  visit,
   YAMLMap,
 } from 'yaml';
 import type { Findings, Path } from './problem.ts';
@@ -28,6 +29,7 @@ export class YamlSource {
   readonly document: Document.Parsed;
   private readonly lines: LineCounter;
   private readonly findings: Findings;
+  private aliasProblems = 0;
   private readonly keyOffsets = new Map<string, number>();
   private readonly valueOffsets = new Map<string, number>();
 
@@ -43,11 +45,30 @@ export class YamlSource {
       lineCounter: this.lines,
     });
     for (const error of this.document.errors) this.problemAt(error.pos[0], [], yamlMessage(error.code, error.message));
+    this.checkAliases();
     for (const warning of this.document.warnings) this.problemAt(warning.pos[0], [], warning.message);
   }
 
   get broken(): boolean {
-    return this.document.errors.length > 0;
+    return this.document.errors.length > 0 || this.aliasProblems > 0;
+  }
+
+  /** Everything after this may follow aliases without looking: each has an anchor, and none leads back into itself. */
+  private checkAliases(): void {
+    visit(this.document, {
+      Alias: (_, alias, path) => {
+        const target = alias.resolve(this.document);
+        const message =
+          target === undefined
+            ? `there is no anchor &${alias.source} above`
+            : path.includes(target)
+              ? `*${alias.source} stands inside what it stands for`
+              : undefined;
+        if (message === undefined) return;
+        this.aliasProblems++;
+        this.problemAt(offsetOf(alias), [], message);
+      },
+    });
   }
 
   mark(path: Path, keyNode: Node | undefined, value: Node | null): void {

@@ -45,6 +45,7 @@ export interface EndpointPlan {
   /** Boundaries older than this are not sent; 0 = no limit. */
   sampleAgeLimitMs: number;
   maxSamplesPerSend: number;
+  maxParallelRequests: number;
 }
 
 /** Where folding goes on. */

@@ -11,7 +11,7 @@ import type { EndpointPlan } from './protocol.ts';
 
 /** A refused request is halved until the culprit is alone, at most this many requests deep a boundary. */
 const MAX_EXTRA_REQUESTS = 64;
-/** Requests of one boundary that are under way together. */
+/** Requests of one boundary that are under way together, at most. */
 const PARALLEL_REQUESTS = 4;
 
 export interface TenantSenderOptions {
@@ -115,10 +115,11 @@ export class TenantSender {
 
   private async send(tMs: number): Promise<void> {
     this.extraRequests = 0;
+    const parallel = Math.max(1, Math.min(PARALLEL_REQUESTS, this.options.endpoint.maxParallelRequests));
     const { zeros, values, stales } = this.encoder.requests(this.image, tMs);
     for (const kind of [zeros, values, stales]) {
-      for (let i = 0; i < kind.length; i += PARALLEL_REQUESTS) {
-        await Promise.all(kind.slice(i, i + PARALLEL_REQUESTS).map((samples) => this.deliver(samples, tMs, kind === zeros)));
+      for (let i = 0; i < kind.length; i += parallel) {
+        await Promise.all(kind.slice(i, i + parallel).map((samples) => this.deliver(samples, tMs, kind === zeros)));
       }
     }
   }

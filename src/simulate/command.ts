@@ -11,7 +11,7 @@ import { SpansFileError, whatIf } from './what-if.ts';
 const USAGE = `Usage:
   spanmill simulate DIR [--json]
       Runs the case in DIR (config.json, spans.otlp.json, optional requests.bin) on a virtual clock; prints JSON.
-  spanmill simulate --config FILE --spans FILE [--at TIME] [--tenant T] [--json]
+  spanmill simulate --config FILE --spans FILE [--at TIME] [--tenant T] [--expand-env] [--json]
       Which series would these spans make? TIME is RFC 3339 or Unix seconds; by default the newest span's end.
 `;
 
@@ -59,6 +59,7 @@ function parse(args: string[]) {
       spans: { type: 'string' },
       at: { type: 'string' },
       tenant: { type: 'string' },
+      'expand-env': { type: 'boolean' },
       help: { type: 'boolean', short: 'h' },
     },
   });
@@ -76,7 +77,7 @@ function simulateCase(dir: string, io: CommandIo): number {
 }
 
 function explain(values: ReturnType<typeof parse>['values'], io: CommandIo): number {
-  const { config, notes } = values.config === undefined ? loadConfig({ text: '' }) : loadConfig({ path: values.config, env: io.env });
+  const { config, notes } = values.config === undefined ? loadConfig({ text: '' }) : loadConfig({ path: values.config, expandEnv: values['expand-env'] ?? false, env: io.env });
   for (const note of notes) io.stderr.write(`note: ${note}\n`);
   const atMs = values.at === undefined ? undefined : parseTime(values.at);
   const answer = whatIf(config, values.spans!, atMs, values.tenant);

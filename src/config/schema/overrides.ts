@@ -65,7 +65,10 @@ export function generatorOverrides(place: 'defaults' | 'tenant', strictness: Str
       z.number().gt(1).describe('Growth from one native bucket to the next, above 1.'),
       1.1,
     ),
-    native_histogram_max_bucket_number: withDefault(integer('Native buckets at most; 0 = no limit.'), 100),
+    native_histogram_max_bucket_number: withDefault(
+      integer("Native buckets at most; 0 = no limit in the defaults, and theirs in a tenant's block."),
+      100,
+    ),
     native_histogram_min_reset_duration: withDefault(
       duration('A native histogram with too many buckets is reset no sooner than this.'),
       '15m',
