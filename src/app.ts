@@ -71,10 +71,14 @@ export class App {
     const { config, logger } = options;
     for (const note of options.notes) logger.info(note);
     if (config.log.kind === 'kafka') {
-      throw new StartError('log.kind: kafka is not built yet in this version: use log.kind: embedded and send spans over OTLP/HTTP');
+      throw new StartError(
+        'log.kind: kafka is not built yet in this version: use log.kind: embedded and send spans over OTLP/HTTP',
+      );
     }
     const unbuilt = [
-      ...['tenants without a block', ...Object.keys(config.overrides.tenants)].flatMap((tenant) => unbuiltSettings(tenant, resolveTenant(config, tenant))),
+      ...['tenants without a block', ...Object.keys(config.overrides.tenants)].flatMap((tenant) =>
+        unbuiltSettings(tenant, resolveTenant(config, tenant)),
+      ),
       ...config.remoteWrite.endpoints.flatMap(unbuiltEndpoint),
     ];
     if (unbuilt.length > 0) throw new StartError(unbuilt.join('\n'));
@@ -118,7 +122,10 @@ export class App {
     }
     await Promise.all(this.hosts.map((host) => host.start()));
     await this.startReceiver();
-    logger.info({ api: this.addresses.api, otlpHttp: this.addresses.otlpHttp, shards: config.shards.own, version: VERSION }, 'spanmill runs');
+    logger.info(
+      { api: this.addresses.api, otlpHttp: this.addresses.otlpHttp, shards: config.shards.own, version: VERSION },
+      'spanmill runs',
+    );
   }
 
   private async startReceiver(): Promise<void> {
@@ -133,7 +140,10 @@ export class App {
       host,
       port,
       maxBodyBytes: http.maxRequestBodyBytes,
-      sink: { partitions: this.log.partitions, append: (records) => this.latencies.timeAsync('receive', () => this.log.append(records)) },
+      sink: {
+        partitions: this.log.partitions,
+        append: (records) => this.latencies.timeAsync('receive', () => this.log.append(records)),
+      },
       tenantOf: (headers) => this.tenantOf(headers['x-scope-orgid']),
       events: this.metrics.receiverEvents,
       logger,
@@ -143,7 +153,8 @@ export class App {
       const bound = await this.receiver.start();
       this.addresses = { ...this.addresses, otlpHttp: `${bound.address}:${bound.port}` };
     } catch (error) {
-      if (isAddressInUse(error)) throw new StartError(`port ${port} on ${host} is taken (receivers.otlp.http.endpoint)`, { cause: error });
+      if (isAddressInUse(error))
+        throw new StartError(`port ${port} on ${host} is taken (receivers.otlp.http.endpoint)`, { cause: error });
       throw error;
     }
   }
@@ -167,7 +178,9 @@ export class App {
   }
 
   private async spanMetrics(tenant: string, openMetrics: boolean): Promise<string | undefined> {
-    const texts = (await Promise.all(this.hosts.map((host) => host.render(tenant, openMetrics)))).filter((text) => text !== undefined);
+    const texts = (await Promise.all(this.hosts.map((host) => host.render(tenant, openMetrics)))).filter(
+      (text) => text !== undefined,
+    );
     return texts.length === 0 ? undefined : joinExpositions(texts);
   }
 
@@ -186,8 +199,10 @@ export class App {
     const reasons: string[] = [];
     if (this.failure) reasons.push(this.failure.message);
     if (this.stopping) reasons.push('stopping');
-    if (this.hosts.length === 0 || this.hosts.some((host) => !host.ready)) reasons.push('the ledger is being recovered');
-    else if (this.options.config.receivers.otlp.http && this.addresses.otlpHttp === undefined) reasons.push('the receiver is not listening yet');
+    if (this.hosts.length === 0 || this.hosts.some((host) => !host.ready))
+      reasons.push('the ledger is being recovered');
+    else if (this.options.config.receivers.otlp.http && this.addresses.otlpHttp === undefined)
+      reasons.push('the receiver is not listening yet');
     return { ready: reasons.length === 0, reasons };
   }
 

@@ -16,12 +16,22 @@ export async function demoCommand(args: readonly string[], io: CommandIo): Promi
     io.stdout.write(welcome(api, otlpHttp, loaded.config.log.embedded.path));
     const stop = new AbortController();
     const load = otlpHttp
-      ? runGenerate(['--otlp', `http://${otlpHttp}`, '--rate', String(SPANS_PER_SECOND), '--seed', String(Date.now() % 1_000_000)], {
-          stdout: { write: () => true },
-          stderr: { write: () => true },
-          env: io.env,
-          signal: stop.signal,
-        })
+      ? runGenerate(
+          [
+            '--otlp',
+            `http://${otlpHttp}`,
+            '--rate',
+            String(SPANS_PER_SECOND),
+            '--seed',
+            String(Date.now() % 1_000_000),
+          ],
+          {
+            stdout: { write: () => true },
+            stderr: { write: () => true },
+            env: io.env,
+            signal: stop.signal,
+          },
+        )
       : Promise.resolve(0);
     return async () => {
       stop.abort();

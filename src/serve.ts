@@ -104,7 +104,8 @@ export async function serve(
 
 /** A fault of the machine or the user is one line; anything else keeps its stack. */
 function startProblem(error: unknown): string {
-  if (error instanceof StartError || error instanceof LogError || isAddressInUse(error)) return (error as Error).message;
+  if (error instanceof StartError || error instanceof LogError || isAddressInUse(error))
+    return (error as Error).message;
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 
@@ -113,7 +114,8 @@ function parseFlags(args: readonly string[]): ServeFlags {
   for (let i = 0; i < args.length; i++) {
     const [name, inline] = splitFlag(args[i]!);
     const flag = (): boolean => {
-      if (inline !== undefined && inline !== 'true' && inline !== 'false') throw new Error(`-${name}=${inline}: true or false`);
+      if (inline !== undefined && inline !== 'true' && inline !== 'false')
+        throw new Error(`-${name}=${inline}: true or false`);
       return inline !== 'false';
     };
     switch (name) {

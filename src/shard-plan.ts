@@ -10,9 +10,13 @@ import type { Logger } from './telemetry/index.ts';
 export function unbuiltSettings(tenant: string, settings: TenantSettings): string[] {
   const at = `metrics_generator settings of ${tenant}: `;
   return [
-    ...(settings.histogramMode === 'classic' ? [] : [`${at}generate_native_histograms: ${settings.histogramMode} is not built yet; use classic`]),
+    ...(settings.histogramMode === 'classic'
+      ? []
+      : [`${at}generate_native_histograms: ${settings.histogramMode} is not built yet; use classic`]),
     ...(settings.spanNameSanitization === '' ? [] : [`${at}span_name_sanitization is not built yet; leave it empty`]),
-    ...(settings.maxCardinalityPerLabel === 0 ? [] : [`${at}max_cardinality_per_label is not built yet; use max_active_series`]),
+    ...(settings.maxCardinalityPerLabel === 0
+      ? []
+      : [`${at}max_cardinality_per_label is not built yet; use max_active_series`]),
   ];
 }
 
@@ -21,7 +25,9 @@ export function unbuiltEndpoint(endpoint: RemoteWriteEndpoint): string[] {
   const at = `metrics_generator.storage.remote_write "${endpoint.name}": `;
   const authorized = endpoint.bearerToken !== undefined || endpoint.bearerTokenFile !== undefined;
   return [
-    ...(authorized && endpoint.authorizationScheme !== 'Bearer' ? [`${at}authorization.type ${endpoint.authorizationScheme} is not built yet; use Bearer`] : []),
+    ...(authorized && endpoint.authorizationScheme !== 'Bearer'
+      ? [`${at}authorization.type ${endpoint.authorizationScheme} is not built yet; use Bearer`]
+      : []),
     ...(endpoint.tls && (endpoint.tls.minVersion !== 'TLS12' || endpoint.tls.maxVersion !== undefined)
       ? [`${at}tls_config.min_version and max_version are not built yet; TLS 1.2 and newer are used`]
       : []),

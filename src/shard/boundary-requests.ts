@@ -2,7 +2,14 @@
 // markers of what ended; each kind in requests of its own, so that a refusal of one costs the others nothing.
 
 import { encodeExemplarLabels, encodeLabels, MAX_EXEMPLAR_CHARACTERS, WriteRequestBuilder } from 'remote-write-ts';
-import { type ImageRow, seriesLabels, seriesValues, type TableImage, type TenantImage, traceIdText } from '../registry/index.ts';
+import {
+  type ImageRow,
+  seriesLabels,
+  seriesValues,
+  type TableImage,
+  type TenantImage,
+  traceIdText,
+} from '../registry/index.ts';
 
 /** One sample of a request before it is encoded: kept so that a refused request can be split. */
 export interface PendingSample {
@@ -71,7 +78,10 @@ export class BoundaryEncoder {
         if (spec.zero && (row.unborn & bit) !== 0) {
           zeros.push({ labels: labels[i]!, value: 0, timestampMs: row.zeroMs, stale: false, exemplars: NO_EXEMPLARS });
         }
-        const exemplars = this.sendExemplars && row.exemplars.length > 0 ? exemplarsOf(table, row, spec.exemplarSlot, tMs) : NO_EXEMPLARS;
+        const exemplars =
+          this.sendExemplars && row.exemplars.length > 0
+            ? exemplarsOf(table, row, spec.exemplarSlot, tMs)
+            : NO_EXEMPLARS;
         values.push({ labels: labels[i]!, value: out[i]!, timestampMs: tMs, stale: false, exemplars });
       }
     }
@@ -90,7 +100,9 @@ export class BoundaryEncoder {
   private labelsOf(table: TableImage, row: ImageRow): Uint8Array[] {
     let labels = this.labels.get(row);
     if (!labels) {
-      labels = table.series.map((spec) => encodeLabels([...seriesLabels(table.schema, row.labels, row.overflow, spec, this.common)]));
+      labels = table.series.map((spec) =>
+        encodeLabels([...seriesLabels(table.schema, row.labels, row.overflow, spec, this.common)]),
+      );
       this.labels.set(row, labels);
     }
     return labels;

@@ -1,7 +1,15 @@
 // The newest durable boundary of a tenant as text: Prometheus text format 0.0.4, or OpenMetrics 1.0 with exemplars.
 
 import { doubleText } from '../bytes/index.ts';
-import { type ImageRow, type SeriesSpec, seriesLabels, seriesValues, type TableImage, type TenantImage, traceIdText } from '../registry/index.ts';
+import {
+  type ImageRow,
+  type SeriesSpec,
+  seriesLabels,
+  seriesValues,
+  type TableImage,
+  type TenantImage,
+  traceIdText,
+} from '../registry/index.ts';
 
 export const TEXT_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 export const OPENMETRICS_TYPE = 'application/openmetrics-text; version=1.0.0; charset=utf-8';
@@ -11,7 +19,12 @@ function familyName(spec: SeriesSpec, openMetrics: boolean): string {
   return openMetrics && spec.type === 'counter' ? spec.family.replace(/_total$/, '') : spec.family;
 }
 
-export function exposition(image: TenantImage, common: Readonly<Record<string, string>>, tMs: number, openMetrics: boolean): string {
+export function exposition(
+  image: TenantImage,
+  common: Readonly<Record<string, string>>,
+  tMs: number,
+  openMetrics: boolean,
+): string {
   const out: string[] = [];
   for (const table of [...image.tables.values()].sort((a, b) => (a.schema.name < b.schema.name ? -1 : 1))) {
     tableText(table, common, tMs, openMetrics, out);
@@ -21,7 +34,13 @@ export function exposition(image: TenantImage, common: Readonly<Record<string, s
 }
 
 /** Families must be contiguous: for each part, all rows. */
-function tableText(table: TableImage, common: Readonly<Record<string, string>>, tMs: number, openMetrics: boolean, out: string[]): void {
+function tableText(
+  table: TableImage,
+  common: Readonly<Record<string, string>>,
+  tMs: number,
+  openMetrics: boolean,
+  out: string[],
+): void {
   const values = new Float64Array(table.series.length);
   const rows = [...table.rows.values()].sort((a, b) => a.id - b.id);
   table.schema.parts.forEach((_, part) => {
@@ -52,14 +71,15 @@ function seriesLine(
   labels.delete('__name__');
   const line = `${spec.name}{${[...labels]
     .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([name, text]) => `${name}="${escape(text)}"`)
+    .map(([name, text]) => `${name}="${escapeLabel(text)}"`)
     .join(',')}} ${doubleText(value)}`;
-  const exemplar = openMetrics && spec.exemplarSlot >= 0 ? row.exemplars.findLast((e) => e.bucket === spec.exemplarSlot) : undefined;
+  const exemplar =
+    openMetrics && spec.exemplarSlot >= 0 ? row.exemplars.findLast((e) => e.bucket === spec.exemplarSlot) : undefined;
   if (!exemplar) return `${line}\n`;
   const id = traceIdText(exemplar.traceId);
   return `${line} # {${table.schema.exemplarLabel}="${id}"} ${doubleText(exemplar.value)} ${tMs / 1000}\n`;
 }
 
-function escape(text: string): string {
+function escapeLabel(text: string): string {
   return text.replace(/[\\"\n]/g, (c) => (c === '\n' ? '\\n' : `\\${c}`));
 }

@@ -5,8 +5,17 @@ import { MessageChannel, Worker } from 'node:worker_threads';
 import type { EndMark, LogBatch, LogConsumer, LogListener, LogSource } from '../log/index.ts';
 import { LogError } from '../log/index.ts';
 import type { Logger } from '../telemetry/index.ts';
+import type {
+  FromLedger,
+  FromShard,
+  LedgerStats,
+  Position,
+  ShardPlan,
+  ShardStats,
+  ToLedger,
+  ToShard,
+} from './protocol.ts';
 import { batchSizeBytes } from './ticks/index.ts';
-import type { FromLedger, FromShard, LedgerStats, Position, ShardPlan, ShardStats, ToLedger, ToShard } from './protocol.ts';
 
 /** Records read but not yet folded, per shard; a partition pauses at its even share. */
 const BUFFER_BUDGET_BYTES = 64 << 20;
@@ -145,10 +154,16 @@ export class ShardHost {
       const bounds = await log.bounds(partition);
       const offset = known.get(partition) ?? bounds.start;
       if (offset > bounds.end) {
-        throw new LogError('offset_out_of_range', `partition ${partition} ends at ${bounds.end}, but the ledger has folded up to ${offset}: this is not the log that the ledger belongs to`);
+        throw new LogError(
+          'offset_out_of_range',
+          `partition ${partition} ends at ${bounds.end}, but the ledger has folded up to ${offset}: this is not the log that the ledger belongs to`,
+        );
       }
       if (offset < bounds.start) {
-        this.options.logger.error({ partition, from: offset, to: bounds.start }, 'records were deleted before they were folded: they are lost to the metrics');
+        this.options.logger.error(
+          { partition, from: offset, to: bounds.start },
+          'records were deleted before they were folded: they are lost to the metrics',
+        );
       }
       offsets.push([partition, Math.max(offset, bounds.start)]);
     }
@@ -172,7 +187,9 @@ export class ShardHost {
       this.consumer?.pause(partition);
       pausedNow = true;
     }
-    const buffers = [batch.bytes, batch.offsets, batch.timestampsMs, batch.encodings, batch.tenantOf, batch.starts].map((a) => a.buffer as ArrayBuffer);
+    const buffers = [batch.bytes, batch.offsets, batch.timestampsMs, batch.encodings, batch.tenantOf, batch.starts].map(
+      (a) => a.buffer as ArrayBuffer,
+    );
     this.shard.postMessage({ type: 'batch', batch } satisfies ToShard, [...new Set(buffers)]);
     if (pausedNow) this.toShard({ type: 'paused', partition, isPaused: true });
   }
@@ -212,7 +229,10 @@ async function checkIdentities(log: LogSource, position: Position): Promise<void
   for (const [partition, offset, timestampMs, crc] of position.lastRecords) {
     const found = await log.identify(partition, offset);
     if (found && (found.timestampMs !== timestampMs || found.crc !== crc)) {
-      throw new LogError('log_damaged', `record ${offset} of partition ${partition} is not the one that the ledger has folded: another log was put in place of this one`);
+      throw new LogError(
+        'log_damaged',
+        `record ${offset} of partition ${partition} is not the one that the ledger has folded: another log was put in place of this one`,
+      );
     }
   }
 }
@@ -221,7 +241,11 @@ async function checkIdentities(log: LogSource, position: Position): Promise<void
 function spawn(name: string, workerData: unknown, port: import('node:worker_threads').MessagePort): Worker {
   const source = import.meta.url.endsWith('.ts');
   const url = new URL(`./${name}.${source ? 'ts' : 'js'}`, import.meta.url);
-  return new Worker(url, { workerData, transferList: [port], ...(source ? { execArgv: ['--conditions=source'] } : {}) });
+  return new Worker(url, {
+    workerData,
+    transferList: [port],
+    ...(source ? { execArgv: ['--conditions=source'] } : {}),
+  });
 }
 
 async function within(promise: Promise<void>, ms: number): Promise<void> {

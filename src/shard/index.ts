@@ -1,3 +1,11 @@
 export { OPENMETRICS_TYPE, TEXT_TYPE } from './exposition.ts';
 export { ShardHost, type ShardHostOptions } from './host.ts';
-export type { EndpointPlan, EndpointStats, LedgerStats, ShardPlan, ShardStats, TenantSettingsTable, TenantStats } from './protocol.ts';
+export type {
+  EndpointPlan,
+  EndpointStats,
+  LedgerStats,
+  ShardPlan,
+  ShardStats,
+  TenantSettingsTable,
+  TenantStats,
+} from './protocol.ts';

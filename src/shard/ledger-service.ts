@@ -7,7 +7,16 @@ import { type Section, TenantImage } from '../registry/index.ts';
 import { type Logger, StageLatencies, traced } from '../telemetry/index.ts';
 import { EntryFeed } from './entry-feed.ts';
 import { exposition } from './exposition.ts';
-import type { EndpointPlan, EndpointStats, FromLedger, LedgerStats, LedgerToShard, Position, ShardPlan, SnapshotContent } from './protocol.ts';
+import type {
+  EndpointPlan,
+  EndpointStats,
+  FromLedger,
+  LedgerStats,
+  LedgerToShard,
+  Position,
+  ShardPlan,
+  SnapshotContent,
+} from './protocol.ts';
 import { TenantSender } from './tenant-sender.ts';
 
 /** A base is asked for when the entries since the last one are this large and as large as it, or this many. */
@@ -31,7 +40,10 @@ export class LedgerService {
   private readonly ledger: Ledger;
   private readonly common: Record<string, string>;
   private readonly images = new Map<string, TenantImage>();
-  private readonly senders = new Map<string, { endpoint: EndpointPlan; tenant: string; sender: TenantSender; http: Sender; done: Promise<void> }>();
+  private readonly senders = new Map<
+    string,
+    { endpoint: EndpointPlan; tenant: string; sender: TenantSender; http: Sender; done: Promise<void> }
+  >();
   private readonly latencies = new StageLatencies();
   private feed!: EntryFeed;
   private committedMs: number | undefined;
@@ -99,7 +111,10 @@ export class LedgerService {
 
   render(tenant: string, openMetrics: boolean): { text: string | undefined; tMs: number } {
     const image = this.images.get(tenant);
-    return { text: image && exposition(image, this.common, this.committedMs ?? 0, openMetrics), tMs: this.committedMs ?? 0 };
+    return {
+      text: image && exposition(image, this.common, this.committedMs ?? 0, openMetrics),
+      tMs: this.committedMs ?? 0,
+    };
   }
 
   /** Sends what is still unsettled until the deadline; what is left then goes out after the next start. */
@@ -154,8 +169,10 @@ export class LedgerService {
   }
 
   private async commit(content: SnapshotContent): Promise<void> {
-    const { sizeBytes } = await traced('spanmill.ledger.append', { shard: this.options.plan.shard, boundary_ms: content.tMs }, () =>
-      this.latencies.timeAsync('ledger_append', () => this.appendUntilDurable(content)),
+    const { sizeBytes } = await traced(
+      'spanmill.ledger.append',
+      { shard: this.options.plan.shard, boundary_ms: content.tMs },
+      () => this.latencies.timeAsync('ledger_append', () => this.appendUntilDurable(content)),
     );
     const { sections, ...head } = content;
     const beforeMs = this.committedMs ?? -1;
@@ -165,12 +182,18 @@ export class LedgerService {
     this.entriesSinceBase++;
     this.bytesSinceBase += sizeBytes;
     const wantsBase =
-      this.entriesSinceBase >= BASE_AFTER_ENTRIES || this.bytesSinceBase >= Math.max(BASE_AFTER_BYTES, this.lastBaseBytes);
+      this.entriesSinceBase >= BASE_AFTER_ENTRIES ||
+      this.bytesSinceBase >= Math.max(BASE_AFTER_BYTES, this.lastBaseBytes);
     this.options.toShard({ type: 'committed', tMs: content.tMs, wantsBase });
     this.show(content);
     for (const section of sections) await this.startSenders(String(section.meta['tenant']), undefined, beforeMs);
     this.feed.push(content);
-    this.options.toMain({ type: 'committed', tMs: content.tMs, offsets: content.offsets, firstUnsettledMs: this.firstUnsettledMs() });
+    this.options.toMain({
+      type: 'committed',
+      tMs: content.tMs,
+      offsets: content.offsets,
+      firstUnsettledMs: this.firstUnsettledMs(),
+    });
   }
 
   /** A full disk holds the fold up, it loses nothing: the same content is tried again until it is written. */
@@ -180,7 +203,10 @@ export class LedgerService {
         return await this.ledger.append(content);
       } catch (error) {
         if (this.stopping || !(error instanceof LedgerError && error.isRetryable)) throw error;
-        this.options.logger.error({ err: error, boundaryMs: content.tMs, retryInMs: waitMs }, 'the ledger entry could not be written');
+        this.options.logger.error(
+          { err: error, boundaryMs: content.tMs, retryInMs: waitMs },
+          'the ledger entry could not be written',
+        );
         await new Promise((resolve) => setTimeout(resolve, waitMs));
       }
     }

@@ -101,7 +101,12 @@ export type ToLedger =
   | { type: 'stop'; deadlineMs: number };
 
 export type FromLedger =
-  | { type: 'committed'; tMs: number; offsets: [partition: number, nextOffset: number][]; firstUnsettledMs: number | undefined }
+  | {
+      type: 'committed';
+      tMs: number;
+      offsets: [partition: number, nextOffset: number][];
+      firstUnsettledMs: number | undefined;
+    }
   | { type: 'rendered'; id: number; text: string | undefined; tMs: number }
   | { type: 'stats'; stats: LedgerStats }
   | { type: 'stopped' }

@@ -6,7 +6,11 @@ export function transferablesOf(sections: readonly Section[]): ArrayBuffer[] {
   const buffers = new Set<ArrayBuffer>();
   for (const section of sections) {
     for (const column of Object.values(section.columns)) {
-      if (column.byteLength > 0 && column.byteLength === column.buffer.byteLength && column.buffer instanceof ArrayBuffer) {
+      if (
+        column.byteLength > 0 &&
+        column.byteLength === column.buffer.byteLength &&
+        column.buffer instanceof ArrayBuffer
+      ) {
         buffers.add(column.buffer);
       }
     }

@@ -20,7 +20,8 @@ const logger = createLogger(plan.logLevel, { shard: plan.shard, thread: 'shard' 
 const latencies = new StageLatencies();
 const sampler = new LogSampler(POISON_LOG_EVERY_MS);
 const toMain = (message: FromShard): void => main.postMessage(message);
-const toLedger = (message: ShardToLedger, transfer: ArrayBuffer[] = []): void => ledgerPort.postMessage(message, transfer);
+const toLedger = (message: ShardToLedger, transfer: ArrayBuffer[] = []): void =>
+  ledgerPort.postMessage(message, transfer);
 
 /** Told to main once a turn. */
 const folded = new Map<number, number>();

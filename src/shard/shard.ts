@@ -3,7 +3,7 @@
 
 import type { TenantSettings } from '../config/index.ts';
 import { Fold } from '../fold/index.ts';
-import { crc32c, type EndMark, ENCODINGS, type LogBatch } from '../log/index.ts';
+import { crc32c, ENCODINGS, type EndMark, type LogBatch } from '../log/index.ts';
 import { DecodeError, readPushBytes } from '../otlp/index.ts';
 import type { Section } from '../registry/index.ts';
 import type { Position, SnapshotContent } from './protocol.ts';
@@ -66,7 +66,8 @@ export class Shard {
     this.fold.loaded();
     this.epoch = position.epoch;
     if (this.fold.configure(this.options.settingsOf)) this.epoch++;
-    for (const [partition, offset, timestampMs, crc] of position.lastRecords) this.lastIdentities.set(partition, [offset, timestampMs, crc]);
+    for (const [partition, offset, timestampMs, crc] of position.lastRecords)
+      this.lastIdentities.set(partition, [offset, timestampMs, crc]);
     this.lastBoundaryMs = position.tMs;
     this.machine = new TickMachine(
       { ...TICK_TIMES, from: new Map(position.offsets), boundaryMs: this.options.boundaryMs, startMs: position.tMs },
@@ -206,7 +207,11 @@ export class Shard {
         const identity = this.lastIdentities.get(partition);
         return identity ? [[partition, ...identity] as [number, number, number, number]] : [];
       }),
-      ticks: { endsMs: Float64Array.from(this.tickEnds), nextOffsets: Float64Array.from(this.tickOffsets), partitions: [...partitions] },
+      ticks: {
+        endsMs: Float64Array.from(this.tickEnds),
+        nextOffsets: Float64Array.from(this.tickOffsets),
+        partitions: [...partitions],
+      },
       sections: this.fold.collect(tMs),
     };
     this.tickEnds = [];

@@ -40,7 +40,13 @@ export interface SenderCounters {
 }
 
 export class TenantSender {
-  readonly counters: SenderCounters = { samplesSent: 0, samplesFailed: 0, boundariesSent: 0, boundariesSkipped: 0, repeatsRefused: 0 };
+  readonly counters: SenderCounters = {
+    samplesSent: 0,
+    samplesFailed: 0,
+    boundariesSent: 0,
+    boundariesSkipped: 0,
+    repeatsRefused: 0,
+  };
   settledMs: number;
   private readonly options: TenantSenderOptions;
   private readonly encoder: BoundaryEncoder;
@@ -86,8 +92,10 @@ export class TenantSender {
     if (due && !settings.disableCollection) {
       if (this.givenUp(entry.tMs)) this.counters.boundariesSkipped++;
       else {
-        await traced('spanmill.send', { tenant: this.options.tenant, endpoint: this.options.endpoint.name, boundary_ms: entry.tMs }, () =>
-          this.options.latencies.timeAsync('send', () => this.send(entry.tMs)),
+        await traced(
+          'spanmill.send',
+          { tenant: this.options.tenant, endpoint: this.options.endpoint.name, boundary_ms: entry.tMs },
+          () => this.options.latencies.timeAsync('send', () => this.send(entry.tMs)),
         );
         if (this.abort.signal.aborted) return;
         this.counters.boundariesSent++;
@@ -145,7 +153,14 @@ export class TenantSender {
     if (areZeros) return;
     this.counters.samplesFailed += samples.length;
     this.options.logger.warn(
-      { tenant: this.options.tenant, endpoint: this.options.endpoint.name, boundaryMs: tMs, samples: samples.length, status: outcome.status, answer: outcome.message },
+      {
+        tenant: this.options.tenant,
+        endpoint: this.options.endpoint.name,
+        boundaryMs: tMs,
+        samples: samples.length,
+        status: outcome.status,
+        answer: outcome.message,
+      },
       'remote write refused samples',
     );
   }

@@ -5,8 +5,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { resolveReference, type TenantSettings } from '../config/index.ts';
 import { Fold, type TenantFold } from '../fold/index.ts';
-import { transcodeRequestObject } from '../otlp/json/index.ts';
 import { readPushBytes } from '../otlp/index.ts';
+import { transcodeRequestObject } from '../otlp/json/index.ts';
 import { type Section, TenantImage } from '../registry/index.ts';
 import { selfMetrics } from './self-metrics.ts';
 import { type SeriesView, viewSeries } from './series-view.ts';
@@ -85,7 +85,10 @@ class CaseRun {
       if (step.advance_ms) this.advance(step.advance_ms);
       if (step.set_overrides !== undefined) this.tenant.want(this.settings(step.set_overrides));
       const bytes = messages[input] ?? inputBytes(step);
-      if (bytes && (step.resourceSpans !== undefined || step.proto_base64 !== undefined || step.push_bytes_base64 !== undefined)) {
+      if (
+        bytes &&
+        (step.resourceSpans !== undefined || step.proto_base64 !== undefined || step.push_bytes_base64 !== undefined)
+      ) {
         input++;
         this.push(step, bytes);
       }
@@ -124,7 +127,13 @@ class CaseRun {
     }
     const record = readPushBytes(bytes);
     for (const { start, end } of record.traces) {
-      this.fold.push(tenant, this.nowMs, this.nowMs, bytes.subarray(start, end), record.skipMetrics || step.skip_metrics_generation === true);
+      this.fold.push(
+        tenant,
+        this.nowMs,
+        this.nowMs,
+        bytes.subarray(start, end),
+        record.skipMetrics || step.skip_metrics_generation === true,
+      );
     }
   }
 
@@ -163,7 +172,8 @@ function jsonNumber(value: number): number | string {
 }
 
 function inputBytes(step: Step): Uint8Array | undefined {
-  if (step.resourceSpans !== undefined) return transcodeRequestObject({ resourceSpans: step.resourceSpans }, { profile: 'collector' });
+  if (step.resourceSpans !== undefined)
+    return transcodeRequestObject({ resourceSpans: step.resourceSpans }, { profile: 'collector' });
   const base64 = step.proto_base64 ?? step.push_bytes_base64;
   return base64 === undefined ? undefined : new Uint8Array(Buffer.from(base64, 'base64'));
 }
@@ -192,7 +202,8 @@ export function splitMessages(bytes: Uint8Array, path: string): Uint8Array[] {
   const messages: Uint8Array[] = [];
   for (let pos = 0; pos < bytes.length; ) {
     const n = pos + 4 <= bytes.length ? view.getUint32(pos, true) : Number.POSITIVE_INFINITY;
-    if (n > bytes.length - pos - 4) throw new CaseError(`${path}: message ${messages.length} is cut off at byte ${pos}`);
+    if (n > bytes.length - pos - 4)
+      throw new CaseError(`${path}: message ${messages.length} is cut off at byte ${pos}`);
     messages.push(bytes.subarray(pos + 4, pos + 4 + n));
     pos += 4 + n;
   }

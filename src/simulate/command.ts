@@ -43,7 +43,11 @@ export function simulateCommand(args: string[], io: CommandIo): number {
     }
     return simulateCase(positionals[0]!, io);
   } catch (error) {
-    if (!(error instanceof CaseError || error instanceof ConfigError || error instanceof SpansFileError) && !isFileError(error)) throw error;
+    if (
+      !(error instanceof CaseError || error instanceof ConfigError || error instanceof SpansFileError) &&
+      !isFileError(error)
+    )
+      throw error;
     io.stderr.write(`spanmill simulate: ${error.message}\n`);
     return 2;
   }
@@ -77,23 +81,31 @@ function simulateCase(dir: string, io: CommandIo): number {
 }
 
 function explain(values: ReturnType<typeof parse>['values'], io: CommandIo): number {
-  const { config, notes } = values.config === undefined ? loadConfig({ text: '' }) : loadConfig({ path: values.config, expandEnv: values['expand-env'] ?? false, env: io.env });
+  const { config, notes } =
+    values.config === undefined
+      ? loadConfig({ text: '' })
+      : loadConfig({ path: values.config, expandEnv: values['expand-env'] ?? false, env: io.env });
   for (const note of notes) io.stderr.write(`note: ${note}\n`);
   const atMs = values.at === undefined ? undefined : parseTime(values.at);
   const answer = whatIf(config, values.spans!, atMs, values.tenant);
   if (values.json) {
     const series = answer.series.map(({ labels, value }) => ({ labels, value }));
-    io.stdout.write(`${JSON.stringify({ at: new Date(answer.atMs).toISOString(), series, self_metrics: selfMetrics(answer.tenant, 1) }, null, 1)}\n`);
+    io.stdout.write(
+      `${JSON.stringify({ at: new Date(answer.atMs).toISOString(), series, self_metrics: selfMetrics(answer.tenant, 1) }, null, 1)}\n`,
+    );
     return 0;
   }
   for (const series of answer.series) io.stdout.write(`${seriesText(series)}\n`);
   const { counters } = answer.tenant;
-  io.stderr.write(`${counters.spansReceived} spans at ${new Date(answer.atMs).toISOString()}: ${answer.series.length} series\n`);
+  io.stderr.write(
+    `${counters.spansReceived} spans at ${new Date(answer.atMs).toISOString()}: ${answer.series.length} series\n`,
+  );
   for (const [key, count] of counters.discarded) {
     const [reason, processor] = key.split(' ');
     io.stderr.write(`${count} discarded: ${reason} (${processor})\n`);
   }
-  for (const [kind, count] of counters.expiredEdges) io.stderr.write(`${count} edges expired without a peer: ${kind}\n`);
+  for (const [kind, count] of counters.expiredEdges)
+    io.stderr.write(`${count} edges expired without a peer: ${kind}\n`);
   return 0;
 }
 

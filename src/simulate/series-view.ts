@@ -26,20 +26,29 @@ export function viewSeries(image: TenantImage, common: Readonly<Record<string, s
   return views.map(({ view }) => view);
 }
 
-function viewTable(table: TableImage, common: Readonly<Record<string, string>>, out: { key: string; view: SeriesView }[]): void {
+function viewTable(
+  table: TableImage,
+  common: Readonly<Record<string, string>>,
+  out: { key: string; view: SeriesView }[],
+): void {
   const values = new Float64Array(table.series.length);
   for (const row of table.rows.values()) {
     seriesValues(table.series, row.values, 0, values);
     table.series.forEach((spec: SeriesSpec, i) => {
       const bit = 1 << spec.part;
       if ((row.admitted & bit) === 0) return;
-      const labels = [...seriesLabels(table.schema, row.labels, row.overflow, spec, common)].sort(([a], [b]) => (a < b ? -1 : 1));
+      const labels = [...seriesLabels(table.schema, row.labels, row.overflow, spec, common)].sort(([a], [b]) =>
+        a < b ? -1 : 1,
+      );
       const view: SeriesView = {
         labels: Object.fromEntries(labels),
         value: values[i]!,
         exemplars: row.exemplars
           .filter((exemplar) => exemplar.bucket === spec.exemplarSlot)
-          .map((exemplar) => ({ labels: { [table.schema.exemplarLabel]: traceIdText(exemplar.traceId) }, value: exemplar.value })),
+          .map((exemplar) => ({
+            labels: { [table.schema.exemplarLabel]: traceIdText(exemplar.traceId) },
+            value: exemplar.value,
+          })),
       };
       if (spec.zero && row.unborn & bit) view.zeroMs = row.zeroMs;
       const rest = labels.filter(([name]) => name !== '__name__').flatMap(([name, value]) => [name, value]);

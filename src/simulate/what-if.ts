@@ -3,8 +3,8 @@
 import { readFileSync } from 'node:fs';
 import { type Config, resolveTenant } from '../config/index.ts';
 import { Fold, type TenantFold } from '../fold/index.ts';
-import { transcodeJson } from '../otlp/json/index.ts';
 import { DecodeError, Decoder, ExtractionPlan } from '../otlp/index.ts';
+import { transcodeJson } from '../otlp/json/index.ts';
 import { TenantImage } from '../registry/index.ts';
 import { splitMessages } from './case.ts';
 import { type SeriesView, viewSeries } from './series-view.ts';
@@ -57,8 +57,12 @@ function readJson(bytes: Uint8Array, path: string): Uint8Array[] {
   try {
     return [transcodeJson(bytes)];
   } catch (whole) {
-    const lines = Buffer.from(bytes).toString('utf8').split('\n').filter((line) => line.trim() !== '');
-    if (lines.length < 2) throw new SpansFileError(`${path}: ${whole instanceof Error ? whole.message : whole}`, { cause: whole });
+    const lines = Buffer.from(bytes)
+      .toString('utf8')
+      .split('\n')
+      .filter((line) => line.trim() !== '');
+    if (lines.length < 2)
+      throw new SpansFileError(`${path}: ${whole instanceof Error ? whole.message : whole}`, { cause: whole });
     return lines.map((line, i) => {
       try {
         return transcodeJson(Buffer.from(line));
@@ -87,7 +91,8 @@ export function newestEndMs(messages: readonly Uint8Array[]): number {
   let newest = 0;
   for (const message of messages) {
     const batch = decoder.decode(message);
-    for (let i = 0; i < batch.count; i++) newest = Math.max(newest, (batch.endHigh[i]! * 4294967296 + batch.endLow[i]!) / 1e6);
+    for (let i = 0; i < batch.count; i++)
+      newest = Math.max(newest, (batch.endHigh[i]! * 4294967296 + batch.endLow[i]!) / 1e6);
   }
   return Math.ceil(newest);
 }

@@ -69,7 +69,9 @@ export class StageLatencies {
       if (!entry) return [];
       const { histogram, sumMs } = entry;
       const at = (percentile: number) => histogram.getValueAtPercentile(percentile) / MICROS;
-      return [{ stage, count: histogram.totalCount, sumMs, p50Ms: at(50), p99Ms: at(99), maxMs: histogram.maxValue / MICROS }];
+      return [
+        { stage, count: histogram.totalCount, sumMs, p50Ms: at(50), p99Ms: at(99), maxMs: histogram.maxValue / MICROS },
+      ];
     });
   }
 }

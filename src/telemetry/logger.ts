@@ -6,7 +6,15 @@ export type { Logger };
 
 /** @param level trace, debug, info, warn, error or silent */
 export function createLogger(level: string, bindings: Record<string, unknown> = {}): Logger {
-  return pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime, formatters: { level: (label) => ({ level: label }) } }, destination({ dest: 2, sync: true })).child(bindings);
+  return pino(
+    {
+      level,
+      base: null,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+    },
+    destination({ dest: 2, sync: true }),
+  ).child(bindings);
 }
 
 /** Lets one event of a key through per interval and says how many it held back: logs about bad records must not flood. */

@@ -25,7 +25,8 @@ describe.skipIf(!prometheusBinary())(`generate → OTLP/HTTP → spanmill → Pr
 
   it('counts exactly what generate says it sent, in calls and in edges', async () => {
     const { prometheus, spanmill } = await start();
-    const account = await generate(['--otlp', spanmill.otlp, '--spans', '6000', '--rate', '1500', '--seed', '7']).account;
+    const account = await generate(['--otlp', spanmill.otlp, '--spans', '6000', '--rate', '1500', '--seed', '7'])
+      .account;
     expect(account.unknown).toEqual([]);
     await sameAsAccount(prometheus, account);
     expect(await spanmill.stop()).toBe(0);
@@ -48,7 +49,9 @@ describe.skipIf(!prometheusBinary())(`generate → OTLP/HTTP → spanmill → Pr
     await sameAsAccount(prometheus, await account);
     expect(await prometheus.query('sum(resets(traces_spanmetrics_calls_total[30m]))')).toMatchObject([{ value: 0 }]);
     expect(await prometheus.query('sum(resets(traces_spanmetrics_latency_bucket[30m]))')).toMatchObject([{ value: 0 }]);
-    expect(await prometheus.query('sum(resets(traces_service_graph_request_total[30m]))')).toMatchObject([{ value: 0 }]);
+    expect(await prometheus.query('sum(resets(traces_service_graph_request_total[30m]))')).toMatchObject([
+      { value: 0 },
+    ]);
     expect(await spanmill.stop()).toBe(0);
   });
 
@@ -63,7 +66,9 @@ describe.skipIf(!prometheusBinary())(`generate → OTLP/HTTP → spanmill → Pr
     await sameAsAccount(prometheus, account);
     const series = await prometheus.raw('traces_spanmetrics_calls_total', '10m');
     for (const { samples } of series) {
-      const boundaries = samples.map(([seconds]) => seconds).filter((seconds) => Number.isInteger(seconds) && seconds % 60 !== 59);
+      const boundaries = samples
+        .map(([seconds]) => seconds)
+        .filter((seconds) => Number.isInteger(seconds) && seconds % 60 !== 59);
       const gaps = boundaries.slice(1).map((seconds, i) => seconds - boundaries[i]!);
       expect(Math.max(0, ...gaps)).toBeLessThanOrEqual(2);
     }
@@ -129,7 +134,9 @@ async function sameAsAccount(prometheus: Prometheus, account: Account): Promise<
 
 async function countsIn(prometheus: Prometheus): Promise<Counts> {
   const rows = async (promql: string, labels: string[]): Promise<Rows> =>
-    sorted((await prometheus.query(promql)).map((s) => [labels.map((label) => s.labels[label] ?? '').join('|'), s.value]));
+    sorted(
+      (await prometheus.query(promql)).map((s) => [labels.map((label) => s.labels[label] ?? '').join('|'), s.value]),
+    );
   return {
     calls: await rows(CALLS, ['service', 'span_name', 'span_kind', 'status_code']),
     edges: await rows(EDGES, ['client', 'server', 'connection_type']),

@@ -28,15 +28,21 @@ describe.each([
     const api = provider('api');
     for (let i = 0; i < 7; i++) {
       const call = web.getTracer('test').startSpan('GET /cart', { kind: SpanKind.CLIENT }, ROOT_CONTEXT);
-      const answer = api.getTracer('test').startSpan('GET /cart', { kind: SpanKind.SERVER }, trace.setSpan(ROOT_CONTEXT, call));
+      const answer = api
+        .getTracer('test')
+        .startSpan('GET /cart', { kind: SpanKind.SERVER }, trace.setSpan(ROOT_CONTEXT, call));
       if (i === 0) answer.setStatus({ code: SpanStatusCode.ERROR });
       answer.end();
       call.end();
     }
     await Promise.all([web.shutdown(), api.shutdown()]);
     const has = (line: RegExp) => waitFor(`${line}`, async () => line.test(await spanmill!.spanMetrics()), 20_000);
-    await has(/^traces_spanmetrics_calls_total\{.*service="web",span_kind="SPAN_KIND_CLIENT",span_name="GET \/cart",status_code="STATUS_CODE_UNSET"\} 7$/m);
-    await has(/^traces_spanmetrics_calls_total\{.*service="api",span_kind="SPAN_KIND_SERVER",span_name="GET \/cart",status_code="STATUS_CODE_UNSET"\} 6$/m);
+    await has(
+      /^traces_spanmetrics_calls_total\{.*service="web",span_kind="SPAN_KIND_CLIENT",span_name="GET \/cart",status_code="STATUS_CODE_UNSET"\} 7$/m,
+    );
+    await has(
+      /^traces_spanmetrics_calls_total\{.*service="api",span_kind="SPAN_KIND_SERVER",span_name="GET \/cart",status_code="STATUS_CODE_UNSET"\} 6$/m,
+    );
     await has(/^traces_spanmetrics_calls_total\{.*service="api".*status_code="STATUS_CODE_ERROR"\} 1$/m);
     await has(/^traces_service_graph_request_total\{.*client="web",server="api"\} 7$/m);
     await has(/^traces_service_graph_request_failed_total\{.*client="web",server="api"\} 1$/m);

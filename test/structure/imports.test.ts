@@ -28,7 +28,10 @@ const EVERYBODY_MAY = ['config', 'telemetry'];
 /** Folders inside a folder that have a door of their own. */
 const INNER_DOORS = ['otlp/json', 'otlp/split'];
 /** What everybody may import of these is their types only. */
-const TYPES_ONLY: Record<string, readonly string[]> = { telemetry: ['shard', 'log', 'receivers'], api: ['shard', 'log'] };
+const TYPES_ONLY: Record<string, readonly string[]> = {
+  telemetry: ['shard', 'log', 'receivers'],
+  api: ['shard', 'log'],
+};
 
 interface Import {
   file: string;
@@ -46,33 +49,42 @@ function sources(dir: string): string[] {
 
 const imports: Import[] = sources(SRC).flatMap((path) => {
   const file = relative(SRC, path);
-  return [...readFileSync(path, 'utf8').matchAll(/^(?:import|export)(\s+type)?\b[^;]*?from '(\.[^']+)';$/gms)].map((match) => ({
-    file,
-    from: file.includes('/') ? file.split('/')[0]! : '',
-    to: relative(SRC, resolve(dirname(path), match[2]!)),
-    typeOnly: match[1] !== undefined,
-  }));
+  return [...readFileSync(path, 'utf8').matchAll(/^(?:import|export)(\s+type)?\b[^;]*?from '(\.[^']+)';$/gms)].map(
+    (match) => ({
+      file,
+      from: file.includes('/') ? file.split('/')[0]! : '',
+      to: relative(SRC, resolve(dirname(path), match[2]!)),
+      typeOnly: match[1] !== undefined,
+    }),
+  );
 });
 const between = imports.filter(({ from, to }) => from !== '' && to.includes('/') && to.split('/')[0] !== from);
 
 describe('the folders of src', () => {
   it('are all in the table, and the table has no others', () => {
-    const folders = readdirSync(SRC, { withFileTypes: true }).filter((e) => e.isDirectory()).map((e) => e.name);
+    const folders = readdirSync(SRC, { withFileTypes: true })
+      .filter((e) => e.isDirectory())
+      .map((e) => e.name);
     expect(Object.keys(MAY_IMPORT).sort()).toEqual(folders.sort());
   });
 
   it('import only what the table allows them', () => {
-    const wrong = between.filter(({ from, to }) => ![...MAY_IMPORT[from]!, ...EVERYBODY_MAY].includes(to.split('/')[0]!));
+    const wrong = between.filter(
+      ({ from, to }) => ![...MAY_IMPORT[from]!, ...EVERYBODY_MAY].includes(to.split('/')[0]!),
+    );
     expect(wrong).toEqual([]);
   });
 
   it('import no more than types where the table says so', () => {
-    const wrong = between.filter(({ from, to, typeOnly }) => !typeOnly && (TYPES_ONLY[from] ?? []).includes(to.split('/')[0]!));
+    const wrong = between.filter(
+      ({ from, to, typeOnly }) => !typeOnly && (TYPES_ONLY[from] ?? []).includes(to.split('/')[0]!),
+    );
     expect(wrong).toEqual([]);
   });
 
   it('are entered by their doors only', () => {
-    const isDoor = (to: string) => /^[a-z-]+\/index\.ts$/.test(to) || INNER_DOORS.some((door) => to === `${door}/index.ts`);
+    const isDoor = (to: string) =>
+      /^[a-z-]+\/index\.ts$/.test(to) || INNER_DOORS.some((door) => to === `${door}/index.ts`);
     expect(between.filter(({ to }) => !isDoor(to))).toEqual([]);
   });
 
@@ -83,8 +95,11 @@ describe('the folders of src', () => {
 
   it('below the shard read no clock and no random number', () => {
     const pure = ['bytes', 'otlp', 'registry', 'processors', 'servicegraph', 'fold'];
-    const impure = /Date\.now|new Date\(\)|performance\.now|Math\.random|Math\.(sin|cos|tan|exp|log|pow)\b|toLocale|localeCompare/;
-    const wrong = pure.flatMap((folder) => sources(join(SRC, folder))).filter((path) => impure.test(readFileSync(path, 'utf8')));
+    const impure =
+      /Date\.now|new Date\(\)|performance\.now|Math\.random|Math\.(sin|cos|tan|exp|log|pow)\b|toLocale|localeCompare/;
+    const wrong = pure
+      .flatMap((folder) => sources(join(SRC, folder)))
+      .filter((path) => impure.test(readFileSync(path, 'utf8')));
     expect(wrong.map((path) => relative(SRC, path))).toEqual([]);
   });
 });

@@ -89,7 +89,10 @@ export class Prometheus {
   }
 
   /** Every sample of the matching series, as stored: `[seconds, value]` pairs per series. */
-  async raw(selector: string, range: string): Promise<{ labels: Record<string, string>; samples: [number, number][] }[]> {
+  async raw(
+    selector: string,
+    range: string,
+  ): Promise<{ labels: Record<string, string>; samples: [number, number][] }[]> {
     const response = await fetch(`${this.url}/api/v1/query?query=${encodeURIComponent(`${selector}[${range}]`)}`);
     const answer = (await response.json()) as {
       status: string;
@@ -97,6 +100,9 @@ export class Prometheus {
       data: { result: { metric: Record<string, string>; values: [number, string][] }[] };
     };
     if (answer.status !== 'success') throw new Error(`${selector}: ${answer.error}`);
-    return answer.data.result.map(({ metric, values }) => ({ labels: metric, samples: values.map(([t, v]) => [t, Number(v)]) }));
+    return answer.data.result.map(({ metric, values }) => ({
+      labels: metric,
+      samples: values.map(([t, v]) => [t, Number(v)]),
+    }));
   }
 }

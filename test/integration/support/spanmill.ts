@@ -46,7 +46,10 @@ export class Spanmill {
 
   /** Starts it (again) on the same data. */
   async resume(): Promise<void> {
-    const child = spawn(LAUNCHER, [`-config.file=${join(this.dir, 'config.yaml')}`], { cwd: this.dir, stdio: ['ignore', 'ignore', 'pipe'] });
+    const child = spawn(LAUNCHER, [`-config.file=${join(this.dir, 'config.yaml')}`], {
+      cwd: this.dir,
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
     child.stderr!.on('data', (chunk: Buffer) => {
       this.log += chunk.toString();
     });
@@ -91,7 +94,13 @@ export class Spanmill {
     return ended;
   }
 
-  private yaml({ remoteWrite = [], intervalMs = 1_000, extra = '', partitions = 4, staleMs = 900_000 }: SpanmillOptions): string {
+  private yaml({
+    remoteWrite = [],
+    intervalMs = 1_000,
+    extra = '',
+    partitions = 4,
+    staleMs = 900_000,
+  }: SpanmillOptions): string {
     return `
 server: { http_listen_port: ${this.apiPort} }
 receivers: { otlp: { http: { endpoint: "127.0.0.1:${this.otlpPort}" }, grpc: null } }

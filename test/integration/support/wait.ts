@@ -15,7 +15,12 @@ export async function freePort(): Promise<number> {
 }
 
 /** Polls until `check` holds; a check that throws does not hold yet. */
-export async function waitFor(what: string, check: () => Promise<boolean> | boolean, timeoutMs = 60_000, everyMs = 50): Promise<void> {
+export async function waitFor(
+  what: string,
+  check: () => Promise<boolean> | boolean,
+  timeoutMs = 60_000,
+  everyMs = 50,
+): Promise<void> {
   const endMs = Date.now() + timeoutMs;
   let last: unknown;
   while (Date.now() < endMs) {
@@ -29,5 +34,7 @@ export async function waitFor(what: string, check: () => Promise<boolean> | bool
       setTimeout(resolve, everyMs);
     });
   }
-  throw new Error(`waited ${timeoutMs} ms for ${what}${last instanceof Error ? `: ${last.message}` : ''}`, { cause: last });
+  throw new Error(`waited ${timeoutMs} ms for ${what}${last instanceof Error ? `: ${last.message}` : ''}`, {
+    cause: last,
+  });
 }
