@@ -1,12 +1,11 @@
 // The whole of spanmill in one process: log, receivers, shards, API. The only place, with the commands, that knows every module.
 
-import { createApiServer, type StatusView } from './api/index.ts';
+import { buildStatusView, createApiServer, type StatusView } from './api/index.ts';
 import { type Config, resolveTenant, SINGLE_TENANT } from './config/index.ts';
 import { type EmbeddedLog, openEmbeddedLog } from './log/index.ts';
 import { createOtlpHttpReceiver } from './receivers/index.ts';
 import { ShardHost } from './shard/index.ts';
 import { shardPlan, unbuiltEndpoint, unbuiltSettings } from './shard-plan.ts';
-import { statusView } from './status-view.ts';
 import { createOwnMetrics, type Logger, StageLatencies } from './telemetry/index.ts';
 import { VERSION } from './version.ts';
 
@@ -207,16 +206,23 @@ export class App {
   }
 
   private status(): StatusView {
-    return statusView({
-      config: this.options.config,
-      addresses: this.addresses,
-      hosts: this.hosts,
-      log: this.log,
-      latencies: this.latencies.summaries(),
-      receiver: this.metrics.receiverTotals(),
-      nowMs: this.options.now(),
-      startedAtMs: this.startedAtMs,
+    const { config, now } = this.options;
+    const log = this.log.stats();
+    return buildStatusView({
       version: VERSION,
+      nodeVersion: process.versions.node,
+      startedAtMs: this.startedAtMs,
+      nowMs: now(),
+      multitenancy: config.multitenancyEnabled,
+      api: this.addresses.api,
+      receivers: [{ name: 'OTLP/HTTP', address: this.addresses.otlpHttp }],
+      received: this.metrics.receiverTotals(),
+      log: { kind: 'embedded', path: config.log.embedded.path, partitions: log.partitions },
+      shards: this.hosts.map((host) => ({ shard: host.shardId, stats: host.shardStats, ledger: host.ledgerStats })),
+      undecodable: this.undecodable,
+      endpoints: config.remoteWrite.endpoints.map(({ name, url }) => ({ name, url })),
+      latencies: this.latencies.summaries(),
+      processorsOf: (tenant) => resolveTenant(config, tenant).processors,
     });
   }
 }

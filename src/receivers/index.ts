@@ -1,4 +1,11 @@
 export {
+  createOtlpGrpcReceiver,
+  type GrpcReceivedInfo,
+  type GrpcReceiverEvents,
+  type OtlpGrpcReceiver,
+  type OtlpGrpcReceiverOptions,
+} from './otlp-grpc/index.ts';
+export {
   type Compression,
   type OtlpHttpReceiver,
   type OtlpHttpReceiverOptions,
@@ -10,3 +17,5 @@ export {
 } from './otlp-http/options.ts';
 export { createOtlpHttpReceiver } from './otlp-http/server.ts';
 export { isTenantId } from './tenant-id.ts';
+export type { ZipkinReceiver, ZipkinReceiverOptions } from './zipkin/options.ts';
+export { createZipkinReceiver } from './zipkin/server.ts';

@@ -1,5 +1,6 @@
 // A boundary of one tenant as remote-write requests: zero samples of new series first, then every live series' value, then stale
-// markers of what ended; each kind in requests of its own, so that a refusal of one costs the others nothing.
+// markers of what ended; each kind in requests of its own, so that a refusal of one costs the others nothing. Must never give a
+// series two samples of one time.
 
 import { encodeExemplarLabels, encodeLabels, MAX_EXEMPLAR_CHARACTERS, WriteRequestBuilder } from 'remote-write-ts';
 import {
@@ -45,12 +46,12 @@ export class BoundaryEncoder {
   requests(image: TenantImage, tMs: number): BoundaryRequests {
     const zeros: PendingSample[] = [];
     const values: PendingSample[] = [];
-    const stales: PendingSample[] = [];
-    for (const table of image.tables.values()) {
-      this.liveRows(table, tMs, zeros, values);
-      this.endedRows(table, tMs, stales);
-    }
-    for (const table of image.replaced) this.endedRows(table, tMs, stales);
+    const ended = new Map<string, Uint8Array>();
+    for (const table of [...image.tables.values(), ...image.replaced]) this.endedSeries(table, ended);
+    for (const table of image.tables.values()) this.liveRows(table, tMs, zeros, values, ended);
+    const stales = [...ended.values()].map((labels): PendingSample => {
+      return { labels, value: Number.NaN, timestampMs: tMs, stale: true, exemplars: NO_EXEMPLARS };
+    });
     return { zeros: this.cut(zeros), values: this.cut(values), stales: this.cut(stales) };
   }
 
@@ -66,7 +67,17 @@ export class BoundaryEncoder {
     return this.builder.finish();
   }
 
-  private liveRows(table: TableImage, tMs: number, zeros: PendingSample[], values: PendingSample[]): void {
+  /**
+   * @param ended series of rows that ended; those that another row has now are taken out. They have no stale marker, so the zero
+   * sample declares their new beginning, also that of a sum, which is born without one.
+   */
+  private liveRows(
+    table: TableImage,
+    tMs: number,
+    zeros: PendingSample[],
+    values: PendingSample[],
+    ended: Map<string, Uint8Array>,
+  ): void {
     const out = new Float64Array(table.series.length);
     for (const row of table.rows.values()) {
       seriesValues(table.series, row.values, 0, out);
@@ -75,7 +86,9 @@ export class BoundaryEncoder {
         const spec = table.series[i]!;
         const bit = 1 << spec.part;
         if ((row.admitted & bit) === 0) continue;
-        if (spec.zero && (row.unborn & bit) !== 0) {
+        const isNew = (row.unborn & bit) !== 0;
+        const isBack = isNew && ended.size > 0 && ended.delete(textOf(labels[i]!));
+        if ((isNew && spec.zero) || (isBack && spec.type !== 'gauge')) {
           zeros.push({ labels: labels[i]!, value: 0, timestampMs: row.zeroMs, stale: false, exemplars: NO_EXEMPLARS });
         }
         const exemplars =
@@ -87,12 +100,11 @@ export class BoundaryEncoder {
     }
   }
 
-  private endedRows(table: TableImage, tMs: number, stales: PendingSample[]): void {
+  private endedSeries(table: TableImage, ended: Map<string, Uint8Array>): void {
     for (const row of table.ended) {
       const labels = this.labelsOf(table, row);
       table.series.forEach((spec, i) => {
-        if ((row.admitted & (1 << spec.part)) === 0) return;
-        stales.push({ labels: labels[i]!, value: Number.NaN, timestampMs: tMs, stale: true, exemplars: NO_EXEMPLARS });
+        if ((row.admitted & (1 << spec.part)) !== 0) ended.set(textOf(labels[i]!), labels[i]!);
       });
     }
   }
@@ -113,6 +125,11 @@ export class BoundaryEncoder {
     for (let i = 0; i < samples.length; i += this.maxSamples) requests.push(samples.slice(i, i + this.maxSamples));
     return requests;
   }
+}
+
+/** One character a byte: label bytes as a key. */
+function textOf(labels: Uint8Array): string {
+  return Buffer.from(labels.buffer, labels.byteOffset, labels.length).toString('latin1');
 }
 
 /** The last exemplar of the bucket: several boundaries may have come together in one. */

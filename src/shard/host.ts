@@ -70,6 +70,10 @@ export class ShardHost {
     this.began.promise.catch(() => undefined);
   }
 
+  get shardId(): number {
+    return this.options.plan.shard;
+  }
+
   /** Resolves when the state is recovered and folding has begun. */
   start(): Promise<void> {
     return this.began.promise;

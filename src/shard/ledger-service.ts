@@ -31,8 +31,9 @@ export interface LedgerServiceOptions {
   toMain(message: FromLedger): void;
   now(): number;
   logger: Logger;
-  /** Replaced in tests. */
+  /** Replaced in tests, both. */
   makeSender?: (endpoint: EndpointPlan, tenant: string) => Sender;
+  sleep?: (waitMs: number) => Promise<void>;
 }
 
 export class LedgerService {
@@ -53,6 +54,8 @@ export class LedgerService {
   private entriesSinceBase = 0;
   private lastBaseBytes = 0;
   private newestBaseMs = -1;
+  /** The shard was asked for a base that isn't written yet. */
+  private isBaseAsked = false;
   /** The entry that was appended last, without its sections: a base of the same boundary repeats it. */
   private lastHead: Omit<EntryContent, 'sections'> | undefined;
   private stopping = false;
@@ -80,10 +83,10 @@ export class LedgerService {
       state(recovered.base);
       this.newestBaseMs = recovered.base.tMs;
     }
-    for await (const entry of recovered.chain) {
-      state(entry);
-      this.entriesSinceBase++;
-    }
+    for await (const entry of recovered.chain) state(entry);
+    const { sinceBaseEntries, sinceBaseBytes } = ledger.stats();
+    this.entriesSinceBase = sinceBaseEntries;
+    this.bytesSinceBase = sinceBaseBytes;
     const claim = await ledger.takeOver();
     const position: Position = {
       tMs: last?.tMs,
@@ -96,7 +99,7 @@ export class LedgerService {
     this.recoveredMs = last?.tMs ?? -1;
     this.feed = new EntryFeed(ledger, this.recoveredMs);
     await this.registerEndpoints();
-    for (const tenant of [...tenants].sort()) await this.startSenders(tenant, recovered.base);
+    await this.resumeSenders([...tenants].sort(), recovered.base);
     this.options.toShard({ type: 'recovered', position });
   }
 
@@ -169,24 +172,30 @@ export class LedgerService {
   }
 
   private async commit(content: SnapshotContent): Promise<void> {
+    const beforeMs = this.committedMs ?? -1;
+    const tenants = new Set(content.sections.map((section) => String(section.meta['tenant'])));
+    // Durable with the entry itself: from now on nobody prunes what a new tenant's first boundary needs.
+    for (const tenant of tenants) this.introduce(tenant, beforeMs);
     const { sizeBytes } = await traced(
       'spanmill.ledger.append',
       { shard: this.options.plan.shard, boundary_ms: content.tMs },
       () => this.latencies.timeAsync('ledger_append', () => this.appendUntilDurable(content)),
     );
-    const { sections, ...head } = content;
-    const beforeMs = this.committedMs ?? -1;
+    const { sections: _, ...head } = content;
     this.lastHead = head;
     this.committedMs = content.tMs;
     this.entries++;
     this.entriesSinceBase++;
     this.bytesSinceBase += sizeBytes;
-    const wantsBase =
-      this.entriesSinceBase >= BASE_AFTER_ENTRIES ||
-      this.bytesSinceBase >= Math.max(BASE_AFTER_BYTES, this.lastBaseBytes);
+    const wantsBase = !this.isBaseAsked && this.baseIsDue();
+    this.isBaseAsked ||= wantsBase;
     this.options.toShard({ type: 'committed', tMs: content.tMs, wantsBase });
     this.show(content);
-    for (const section of sections) await this.startSenders(String(section.meta['tenant']), undefined, beforeMs);
+    for (const tenant of tenants) {
+      for (const endpoint of this.options.plan.remoteWrite) this.startSender(tenant, endpoint, undefined, beforeMs);
+    }
+    // What the newest base stands for is an interval old by now: whoever sends in step has settled it.
+    if (this.ledger.overLimit()) for (const { sender } of this.senders.values()) sender.giveUp(this.newestBaseMs);
     this.feed.push(content);
     this.options.toMain({
       type: 'committed',
@@ -207,15 +216,29 @@ export class LedgerService {
           { err: error, boundaryMs: content.tMs, retryInMs: waitMs },
           'the ledger entry could not be written',
         );
-        await new Promise((resolve) => setTimeout(resolve, waitMs));
+        await (this.options.sleep ?? sleep)(waitMs);
       }
     }
   }
 
+  /** Over its limit the ledger needs a base to prune below, but not so often that bases alone fill it. */
+  private baseIsDue(): boolean {
+    if (this.entriesSinceBase >= BASE_AFTER_ENTRIES) return true;
+    return this.bytesSinceBase >= Math.max(this.ledger.overLimit() ? 0 : BASE_AFTER_BYTES, this.lastBaseBytes);
+  }
+
+  /** No base is no loss: one that can't be written now is asked for again. */
   private async writeBase(tMs: number, sections: Section[]): Promise<void> {
+    this.isBaseAsked = false;
     if (this.lastHead?.tMs !== tMs) return;
-    const { sizeBytes } = await this.ledger.appendBase({ ...this.lastHead, sections });
-    this.lastBaseBytes = sizeBytes;
+    try {
+      const { sizeBytes } = await this.ledger.appendBase({ ...this.lastHead, sections });
+      this.lastBaseBytes = sizeBytes;
+    } catch (error) {
+      if (!(error instanceof LedgerError && error.isRetryable)) throw error;
+      this.options.logger.error({ err: error, boundaryMs: tMs }, 'the base could not be written');
+      return;
+    }
     this.bytesSinceBase = 0;
     this.entriesSinceBase = 0;
     this.newestBaseMs = tMs;
@@ -224,7 +247,17 @@ export class LedgerService {
 
   /** Nothing that an unsettled boundary needs is ever pruned. */
   private async prune(): Promise<void> {
-    await this.ledger.prune(Math.min(this.newestBaseMs, this.firstUnsettledMs() ?? Number.POSITIVE_INFINITY));
+    try {
+      await this.ledger.prune(Math.min(this.newestBaseMs, this.firstUnsettledMs() ?? Number.POSITIVE_INFINITY));
+    } catch (error) {
+      if (!(error instanceof LedgerError && (error.isRetryable || error.code === 'ledger_closed'))) throw error;
+      this.options.logger.error({ err: error }, 'the ledger could not be pruned');
+    }
+  }
+
+  private settled(key: string, tMs: number): void {
+    this.ledger.settle(key, tMs);
+    if (tMs >= this.newestBaseMs && this.ledger.overLimit()) this.prune().catch((error) => this.failed(error));
   }
 
   private firstUnsettledMs(): number | undefined {
@@ -256,30 +289,70 @@ export class LedgerService {
     await this.ledger.flush();
   }
 
-  private async startSenders(tenant: string, base?: Entry, followFromMs = base?.tMs ?? -1): Promise<void> {
+  /** A tenant that the ledger has never seen has everything up to here settled. */
+  private introduce(tenant: string, beforeMs: number): void {
+    const known = this.ledger.settled();
     for (const endpoint of this.options.plan.remoteWrite) {
       const key = settledKey(tenant, endpoint);
-      if (this.senders.has(key)) continue;
-      const known = this.ledger.settled();
-      const settledMs = known.get(key) ?? known.get(endpointKey(endpoint)) ?? 0;
-      const http = (this.options.makeSender ?? ((e, t) => this.httpSender(e, t)))(endpoint, tenant);
-      const sender = new TenantSender({
-        tenant,
-        endpoint,
-        common: this.common,
-        sender: http,
-        settledMs,
-        recoveredMs: this.recoveredMs,
-        onSettled: (tMs) => this.ledger.settle(key, tMs),
-        overLimit: () => this.ledger.overLimit(),
-        now: this.options.now,
-        logger: this.options.logger,
-        latencies: this.latencies,
-      });
-      if (base) sender.base(base.sections.filter((section) => section.meta['tenant'] === tenant));
-      const done = sender.run(this.feed.follow(followFromMs)).catch((error) => this.failed(error));
-      this.senders.set(key, { endpoint, tenant, sender, http, done });
+      if (!known.has(key)) this.ledger.settle(key, Math.max(beforeMs, 0));
     }
+  }
+
+  /** Each sender goes on behind what it has settled: from a base at or below it, which may not be the newest. */
+  private async resumeSenders(tenants: readonly string[], newest: Entry | undefined): Promise<void> {
+    const bases = new Map<number, Entry | undefined>();
+    for (const tenant of tenants) {
+      for (const endpoint of this.options.plan.remoteWrite) {
+        const settledMs = this.settledMs(tenant, endpoint);
+        let base = newest;
+        if (base && base.tMs > settledMs) {
+          if (!bases.has(settledMs)) bases.set(settledMs, await this.baseFor(settledMs, base));
+          base = bases.get(settledMs);
+        }
+        this.startSender(tenant, endpoint, base, base?.tMs ?? -1);
+      }
+    }
+  }
+
+  /** Undefined: the entries are there from the first one. */
+  private async baseFor(settledMs: number, newest: Entry): Promise<Entry | undefined> {
+    const base = await this.ledger.baseBefore(settledMs);
+    if (base) return base;
+    try {
+      for await (const _ of this.ledger.read(Number.NEGATIVE_INFINITY)) break;
+      return undefined;
+    } catch (error) {
+      if (!(error instanceof LedgerError && error.code === 'pruned')) throw error;
+      // An endpoint that was taken out of the configuration for a while: nobody kept its boundaries.
+      this.options.logger.warn({ settledMs, fromMs: newest.tMs }, 'boundaries of an endpoint are pruned: not sent');
+      return newest;
+    }
+  }
+
+  private settledMs(tenant: string, endpoint: EndpointPlan): number {
+    const known = this.ledger.settled();
+    return known.get(settledKey(tenant, endpoint)) ?? known.get(endpointKey(endpoint)) ?? 0;
+  }
+
+  private startSender(tenant: string, endpoint: EndpointPlan, base: Entry | undefined, followFromMs: number): void {
+    const key = settledKey(tenant, endpoint);
+    if (this.senders.has(key)) return;
+    const http = (this.options.makeSender ?? ((e, t) => this.httpSender(e, t)))(endpoint, tenant);
+    const sender = new TenantSender({
+      tenant,
+      endpoint,
+      common: this.common,
+      sender: http,
+      settledMs: this.settledMs(tenant, endpoint),
+      recoveredMs: this.recoveredMs,
+      onSettled: (tMs) => this.settled(key, tMs),
+      now: this.options.now,
+      logger: this.options.logger,
+      latencies: this.latencies,
+    });
+    if (base) sender.base(base.sections.filter((section) => section.meta['tenant'] === tenant));
+    const done = sender.run(this.feed.follow(followFromMs)).catch((error) => this.failed(error));
+    this.senders.set(key, { endpoint, tenant, sender, http, done });
   }
 
   private httpSender(endpoint: EndpointPlan, tenant: string): Sender {
@@ -310,6 +383,10 @@ export class LedgerService {
     this.options.logger.fatal({ err: error }, 'the ledger worker failed');
     this.options.toMain({ type: 'failed', message: error instanceof Error ? error.message : String(error) });
   }
+}
+
+function sleep(waitMs: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, waitMs));
 }
 
 function settledKey(tenant: string, endpoint: EndpointPlan): string {

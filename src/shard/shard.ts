@@ -42,6 +42,10 @@ export class Shard {
   private baseWanted = false;
   private stopping = false;
   private finished = false;
+  /** The configuration changed at the start; no entry says so yet. */
+  private isNewEpoch = false;
+  /** Up to here entries are owed, even to a fold without work: the next boundary of tenants with a longer interval. */
+  private owedMs = 0;
   private tickEnds: number[] = [];
   private tickOffsets: number[] = [];
   private readonly foldedBytes = new Map<number, number>();
@@ -65,10 +69,12 @@ export class Shard {
   begin(position: Position): void {
     this.fold.loaded();
     this.epoch = position.epoch;
-    if (this.fold.configure(this.options.settingsOf)) this.epoch++;
+    this.isNewEpoch = this.fold.configure(this.options.settingsOf);
+    if (this.isNewEpoch) this.epoch++;
     for (const [partition, offset, timestampMs, crc] of position.lastRecords)
       this.lastIdentities.set(partition, [offset, timestampMs, crc]);
     this.lastBoundaryMs = position.tMs;
+    if (position.tMs !== undefined) this.owedMs = this.nextBoundaryOfAll(position.tMs);
     this.machine = new TickMachine(
       { ...TICK_TIMES, from: new Map(position.offsets), boundaryMs: this.options.boundaryMs, startMs: position.tMs },
       {
@@ -77,7 +83,7 @@ export class Shard {
         mayClose: (tickEndMs) => this.mayClose(tickEndMs),
         close: (tickEndMs, nextOffsets, partitions) => this.close(tickEndMs, nextOffsets, partitions),
         drained: (partition, _bufferedBytes, freedBytes) => this.folded(partition, freedBytes),
-        hasWork: () => this.stopping || this.fold.hasWork,
+        hasWork: () => this.stopping || this.fold.hasWork || this.owesEntry(),
       },
     );
   }
@@ -130,6 +136,22 @@ export class Shard {
   private mayClose(tickEndMs: number): boolean {
     if (this.finished) return false;
     return this.inFlight < MAX_SNAPSHOTS_IN_FLIGHT || !(this.isBoundary(tickEndMs) || this.stopping);
+  }
+
+  /** Is there something that no entry says yet, or that was said between two boundaries of its tenant? */
+  private owesEntry(): boolean {
+    return this.isNewEpoch || this.tickEnds.length > 0 || (this.lastBoundaryMs ?? 0) < this.owedMs;
+  }
+
+  /** When every tenant whose interval is longer than that of the entries has had a boundary at or after `tMs`. */
+  private nextBoundaryOfAll(tMs: number): number {
+    let lastMs = 0;
+    for (const { settings } of this.fold.all()) {
+      const { collectionIntervalMs } = settings;
+      if (collectionIntervalMs <= this.options.boundaryMs) continue;
+      lastMs = Math.max(lastMs, Math.ceil(tMs / collectionIntervalMs) * collectionIntervalMs);
+    }
+    return lastMs;
   }
 
   private isBoundary(tickEndMs: number): boolean {
@@ -214,8 +236,11 @@ export class Shard {
       },
       sections: this.fold.collect(tMs),
     };
+    // Without work, an entry that is only owed owes no other one.
+    if (this.fold.hasWork || (this.lastBoundaryMs ?? 0) >= this.owedMs) this.owedMs = this.nextBoundaryOfAll(tMs);
     this.tickEnds = [];
     this.tickOffsets = [];
+    this.isNewEpoch = false;
     this.lastBoundaryMs = tMs;
     this.inFlight++;
     this.finished = this.stopping;

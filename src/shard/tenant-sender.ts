@@ -24,8 +24,6 @@ export interface TenantSenderOptions {
   /** Boundaries up to this one were in the ledger at recovery: a refusal of these is a repeat. */
   recoveredMs: number;
   onSettled(tMs: number): void;
-  /** True while the ledger is over its limit: the oldest boundaries are given up. */
-  overLimit(): boolean;
   now(): number;
   logger: Logger;
   latencies: StageLatencies;
@@ -54,6 +52,10 @@ export class TenantSender {
   private readonly abort = new AbortController();
   private settings: TenantSettings | undefined;
   private sentOnce = true;
+  /** Boundaries up to here are given up. */
+  private givenUpMs = -1;
+  /** The boundary that is being sent. */
+  private underWay: { tMs: number; abort: AbortController } | undefined;
   private extraRequests = 0;
 
   constructor(options: TenantSenderOptions) {
@@ -81,26 +83,29 @@ export class TenantSender {
     this.abort.abort();
   }
 
+  /** The ledger needs the room of the boundaries up to this one: they are settled unsent, the one that is under way too. */
+  giveUp(throughMs: number): void {
+    this.givenUpMs = Math.max(this.givenUpMs, throughMs);
+    if (this.underWay && this.underWay.tMs <= this.givenUpMs) this.underWay.abort.abort();
+  }
+
   private async take(entry: SentEntry): Promise<void> {
     this.apply(entry.sections.filter((section) => section.meta['tenant'] === this.options.tenant));
+    const { settings } = this;
+    // An entry between two boundaries of the tenant is settled with the next boundary, which says what began and ended in it:
+    // after a crash it must be read again.
+    if (!settings || (entry.kind !== 'final' && entry.tMs % settings.collectionIntervalMs !== 0)) return;
     if (entry.tMs <= this.settledMs) {
       this.sentOnce = true;
       return;
     }
-    const { settings } = this;
-    const due = settings !== undefined && (entry.kind === 'final' || entry.tMs % settings.collectionIntervalMs === 0);
-    if (due && !settings.disableCollection) {
-      if (this.givenUp(entry.tMs)) this.counters.boundariesSkipped++;
-      else {
-        await traced(
-          'spanmill.send',
-          { tenant: this.options.tenant, endpoint: this.options.endpoint.name, boundary_ms: entry.tMs },
-          () => this.options.latencies.timeAsync('send', () => this.send(entry.tMs)),
-        );
-        if (this.abort.signal.aborted) return;
-        this.counters.boundariesSent++;
-        this.sentOnce = true;
-      }
+    if (settings.disableCollection) this.sentOnce = true;
+    else if (this.isGivenUp(entry.tMs) || !(await this.send(entry.tMs))) {
+      if (this.abort.signal.aborted) return;
+      this.counters.boundariesSkipped++;
+    } else {
+      this.counters.boundariesSent++;
+      this.sentOnce = true;
     }
     this.settledMs = entry.tMs;
     this.options.onSettled(entry.tMs);
@@ -116,25 +121,45 @@ export class TenantSender {
     }
   }
 
-  private givenUp(tMs: number): boolean {
+  private isGivenUp(tMs: number): boolean {
     const { sampleAgeLimitMs } = this.options.endpoint;
-    return this.options.overLimit() || (sampleAgeLimitMs > 0 && tMs < this.options.now() - sampleAgeLimitMs);
+    return tMs <= this.givenUpMs || (sampleAgeLimitMs > 0 && tMs < this.options.now() - sampleAgeLimitMs);
   }
 
-  private async send(tMs: number): Promise<void> {
+  /** False if it was broken off. */
+  private async send(tMs: number): Promise<boolean> {
+    const { tenant, endpoint, latencies } = this.options;
+    const abort = new AbortController();
+    const signal = AbortSignal.any([this.abort.signal, abort.signal]);
+    this.underWay = { tMs, abort };
+    await traced('spanmill.send', { tenant, endpoint: endpoint.name, boundary_ms: tMs }, () =>
+      latencies.timeAsync('send', () => this.deliverAll(tMs, signal)),
+    );
+    this.underWay = undefined;
+    return !signal.aborted;
+  }
+
+  private async deliverAll(tMs: number, signal: AbortSignal): Promise<void> {
     this.extraRequests = 0;
     const parallel = Math.max(1, Math.min(PARALLEL_REQUESTS, this.options.endpoint.maxParallelRequests));
     const { zeros, values, stales } = this.encoder.requests(this.image, tMs);
     for (const kind of [zeros, values, stales]) {
       for (let i = 0; i < kind.length; i += parallel) {
-        await Promise.all(kind.slice(i, i + parallel).map((samples) => this.deliver(samples, tMs, kind === zeros)));
+        await Promise.all(
+          kind.slice(i, i + parallel).map((samples) => this.deliver(samples, tMs, kind === zeros, signal)),
+        );
       }
     }
   }
 
-  /** Ends when the request is accepted, finally refused, or given up at shutdown. */
-  private async deliver(samples: readonly PendingSample[], tMs: number, areZeros: boolean): Promise<void> {
-    const outcome = await this.options.sender.send(this.encoder.encode(samples), { signal: this.abort.signal });
+  /** Ends when the request is accepted, finally refused, or broken off. */
+  private async deliver(
+    samples: readonly PendingSample[],
+    tMs: number,
+    areZeros: boolean,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const outcome = await this.options.sender.send(this.encoder.encode(samples), { signal });
     if (outcome.kind === 'accepted') this.counters.samplesSent += samples.length;
     if (outcome.kind !== 'refused') return;
     if (tMs <= this.options.recoveredMs) {
@@ -146,8 +171,8 @@ export class TenantSender {
       // A 1.0 receiver refuses the whole request for one series: the halves find it.
       this.extraRequests += 2;
       const half = samples.length >> 1;
-      await this.deliver(samples.slice(0, half), tMs, areZeros);
-      await this.deliver(samples.slice(half), tMs, areZeros);
+      await this.deliver(samples.slice(0, half), tMs, areZeros, signal);
+      await this.deliver(samples.slice(half), tMs, areZeros, signal);
       return;
     }
     if (areZeros) return;

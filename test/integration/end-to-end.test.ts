@@ -1,8 +1,10 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { type Account, generate } from './support/generate.ts';
 import { Prometheus, prometheusBinary } from './support/prometheus.ts';
 import { Spanmill } from './support/spanmill.ts';
 import { waitFor } from './support/wait.ts';
+
+vi.setConfig({ testTimeout: 150_000, hookTimeout: 60_000 });
 
 const CALLS = 'sum by (service, span_name, span_kind, status_code) (traces_spanmetrics_calls_total)';
 const EDGES = 'sum by (client, server, connection_type) (traces_service_graph_request_total)';

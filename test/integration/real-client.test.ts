@@ -5,9 +5,11 @@ import { OTLPTraceExporter as JsonExporter } from '@opentelemetry/exporter-trace
 import { OTLPTraceExporter as ProtobufExporter } from '@opentelemetry/exporter-trace-otlp-proto';
 import { resourceFromAttributes } from '@opentelemetry/resources';
 import { BatchSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { Spanmill } from './support/spanmill.ts';
 import { waitFor } from './support/wait.ts';
+
+vi.setConfig({ testTimeout: 150_000, hookTimeout: 60_000 });
 
 describe.each([
   ['protobuf', ProtobufExporter],

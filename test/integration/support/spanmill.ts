@@ -4,7 +4,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { freePort, waitFor } from './wait.ts';
+import { freePort, Hopeless, waitFor } from './wait.ts';
 
 export const ROOT = new URL('../../..', import.meta.url).pathname;
 export const LAUNCHER = join(ROOT, 'bin/spanmill');
@@ -59,7 +59,7 @@ export class Spanmill {
       exited = code;
     });
     await waitFor('spanmill to be ready', async () => {
-      if (exited !== undefined) throw new Error(`spanmill ended with ${exited}: ${this.log.slice(-2_000)}`);
+      if (exited !== undefined) throw new Hopeless(`spanmill ended with ${exited}: ${this.log.slice(-2_000)}`);
       return (await fetch(`${this.url}/ready`)).ok;
     });
   }

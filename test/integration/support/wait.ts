@@ -14,7 +14,10 @@ export async function freePort(): Promise<number> {
   return port;
 }
 
-/** Polls until `check` holds; a check that throws does not hold yet. */
+/** Thrown by a check that can never hold any more. */
+export class Hopeless extends Error {}
+
+/** Polls until `check` holds; a check that throws does not hold yet, unless it is hopeless. */
 export async function waitFor(
   what: string,
   check: () => Promise<boolean> | boolean,
@@ -28,6 +31,7 @@ export async function waitFor(
       if (await check()) return;
       last = undefined;
     } catch (error) {
+      if (error instanceof Hopeless) throw error;
       last = error;
     }
     await new Promise((resolve) => {

@@ -1,0 +1,21 @@
+// What must not be shown: credentials that are part of an endpoint's address. They are cut out of everything that leaves by HTTP,
+// also out of error texts that repeat the address.
+
+import type { EndpointView, StatusView } from './status-view.ts';
+
+export function withoutSecrets(view: StatusView): StatusView {
+  return { ...view, endpoints: view.endpoints.map(shownEndpoint) };
+}
+
+function shownEndpoint(endpoint: EndpointView): EndpointView {
+  const url = shownUrl(endpoint.url);
+  return { ...endpoint, url, lastError: endpoint.lastError?.replaceAll(endpoint.url, url) };
+}
+
+/** Without user and password; values of the query are replaced by dots. */
+export function shownUrl(url: string): string {
+  if (!URL.canParse(url)) return '(not a URL)';
+  const parsed = new URL(url);
+  const query = [...parsed.searchParams.keys()].map((key) => `${encodeURIComponent(key)}=…`).join('&');
+  return `${parsed.protocol}//${parsed.host}${parsed.pathname}${query === '' ? '' : `?${query}`}`;
+}

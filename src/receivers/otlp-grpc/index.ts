@@ -1,0 +1,2 @@
+export type { GrpcReceivedInfo, GrpcReceiverEvents, OtlpGrpcReceiver, OtlpGrpcReceiverOptions } from './options.ts';
+export { createOtlpGrpcReceiver } from './server.ts';

@@ -1,0 +1,266 @@
+// TraceService/Export, from a call's head to its answer. Must never answer OK before the log has made every part durable, and never
+// hold more bytes than the limit, however many calls there are or however well their messages were compressed.
+
+import type { IncomingMessage } from 'node:http';
+import { constants } from 'node:http2';
+import { Readable } from 'node:stream';
+import {
+  type Metadata,
+  ResponderBuilder,
+  ServerInterceptingCall,
+  type ServerInterceptor,
+  ServerListenerBuilder,
+  type ServerUnaryCall,
+  type sendUnaryData,
+  status,
+} from '@grpc/grpc-js';
+import { LogError } from '../../log/index.ts';
+import { admitRequest, OtlpDecodeError } from '../../otlp/split/index.ts';
+import { readBody } from '../otlp-http/body.ts';
+import { checkTenant } from '../otlp-http/head.ts';
+import type { Compression, RefusalReason } from '../otlp-http/options.ts';
+import { ANSWERS, Refusal } from '../otlp-http/refusal.ts';
+import type { OtlpGrpcReceiverOptions } from './options.ts';
+import { FRAME_BYTES, listenToFrames, takeRawCall } from './raw-call.ts';
+import { ACCEPTED_ENCODINGS, codeOf, statusOf } from './status.ts';
+
+export const EXPORT_PATH = '/opentelemetry.proto.collector.trace.v1.TraceService/Export';
+
+const DEFAULT_BODY_BYTES = 20 * 1024 * 1024;
+const DEFAULT_IN_FLIGHT_BYTES = 256 * 1024 * 1024;
+const DEFAULT_REQUEST_TIMEOUT_MS = 60_000;
+
+/** At most one log line per reason in this time. */
+const LOG_SPACING_MS = 10_000;
+
+/** An empty ExportTraceServiceResponse: everything was accepted. */
+const SUCCESS = Buffer.alloc(0);
+
+export interface TracesService {
+  /** For the calls of EXPORT_PATH: decides at the head, and counts bytes on their way. */
+  intercept: ServerInterceptor;
+  handle(call: ServerUnaryCall<Buffer, Buffer>, answer: sendUnaryData<Buffer>): void;
+  /** From now on every new request is refused as UNAVAILABLE. */
+  refuseAll(): void;
+}
+
+/** A call between its head and its message. */
+interface Inbound {
+  tenant: string;
+  encoding: string;
+  isCompressed: boolean;
+  startMs: number;
+  /** The message is here: from now on the call ends with `handle`. */
+  arrived(): void;
+  hold(sizeBytes: number): void;
+}
+
+export function createTracesService(options: OtlpGrpcReceiverOptions): TracesService {
+  const { sink, now, events = {}, logger } = options;
+  const maxBodyBytes = options.maxBodyBytes ?? DEFAULT_BODY_BYTES;
+  const maxInFlightBytes = options.maxInFlightBytes ?? DEFAULT_IN_FLIGHT_BYTES;
+  const requestTimeoutMs = options.requestTimeoutMs ?? DEFAULT_REQUEST_TIMEOUT_MS;
+  const inbounds = new WeakMap<Metadata, Inbound>();
+  const lastLineMs = new Map<RefusalReason, number>();
+  let inFlight = 0;
+  let stopping = false;
+
+  const holdWithin = (sizeBytes: number, hold: (sizeBytes: number) => void) => {
+    if (inFlight + sizeBytes > maxInFlightBytes) throw new Refusal('overloaded', 'too many bytes in flight');
+    hold(sizeBytes);
+  };
+
+  const intercept: ServerInterceptor = (_method, call) => {
+    const { stream, encoding } = takeRawCall(call);
+    let held = 0;
+    let received = 0;
+    let isReading = true;
+    const hold = (sizeBytes: number) => {
+      held += sizeBytes;
+      inFlight += sizeBytes;
+    };
+    const stopReading = () => {
+      isReading = false;
+      clearTimeout(timer);
+    };
+    // What the library buffered of a message is free once the stream is gone.
+    stream.once('close', () => {
+      if (isReading) events.aborted?.();
+      stopReading();
+      inFlight -= held;
+      held = 0;
+    });
+    const endEarly = (answer: Parameters<typeof call.sendStatus>[0]) => {
+      stopReading();
+      call.sendStatus(answer);
+      // The rest of the message is not wanted (RFC 9113, 8.1): the reset lets the client stop, and keeps the answer.
+      setImmediate(() => stream.close(constants.NGHTTP2_NO_ERROR));
+    };
+    const refuseAtOnce = (error: unknown) => endEarly(refuse(error));
+    const timer = setTimeout(() => {
+      events.aborted?.();
+      endEarly({ code: status.DEADLINE_EXCEEDED, details: 'the request did not arrive in time', metadata: null });
+    }, requestTimeoutMs);
+    timer.unref();
+
+    listenToFrames(stream, {
+      onHead(isCompressed, sizeBytes) {
+        inbound.isCompressed = isCompressed;
+        if (isReading && sizeBytes > maxBodyBytes) refuseAtOnce(tooLarge());
+      },
+      onBytes(sizeBytes) {
+        if (!isReading) return;
+        received += sizeBytes;
+        // Whatever the frame says, and also for a second message, which does not belong here.
+        if (received > maxBodyBytes + FRAME_BYTES) return refuseAtOnce(tooLarge());
+        try {
+          holdWithin(sizeBytes, hold);
+        } catch (error) {
+          refuseAtOnce(error);
+        }
+      },
+    });
+    const inbound: Inbound = {
+      tenant: '',
+      encoding,
+      isCompressed: false,
+      startMs: now(),
+      arrived: stopReading,
+      hold,
+    };
+    const listener = new ServerListenerBuilder()
+      .withOnReceiveMetadata((metadata, next) => {
+        try {
+          if (stopping) throw new Refusal('stopping', 'the receiver is stopping');
+          inbound.tenant = checkTenant(options.tenantOf(headersOf(metadata)));
+          compressionOf(encoding);
+          holdWithin(1, hold); // Full is full, before the first byte is read; and an empty message weighs something too.
+        } catch (error) {
+          refuseAtOnce(error);
+          return;
+        }
+        inbounds.set(metadata, inbound);
+        next(metadata);
+      })
+      .build();
+    return new ServerInterceptingCall(call, new ResponderBuilder().withStart((next) => next(listener)).build());
+  };
+
+  function handle(call: ServerUnaryCall<Buffer, Buffer>, answer: sendUnaryData<Buffer>): void {
+    const inbound = inbounds.get(call.metadata)!;
+    inbound.arrived();
+    exportTraces(inbound, call.request).then(
+      () => answer(null, SUCCESS),
+      (error: unknown) => answer(refuse(error)),
+    );
+  }
+
+  async function exportTraces(inbound: Inbound, message: Buffer): Promise<void> {
+    const { tenant, startMs, hold } = inbound;
+    const compression = inbound.isCompressed ? compressionOf(inbound.encoding) : 'identity';
+    const wireBytes = message.length;
+    let bytes: Uint8Array = message;
+    if (compression !== 'identity') {
+      // A stream of one chunk is all of a request that the reader looks at.
+      const source = Readable.from([message]) as unknown as IncomingMessage;
+      bytes = (await readBody(source, compression, maxBodyBytes, (size) => holdWithin(size, hold))).bytes;
+    }
+    const { parts, spans, oddIds } = admit(bytes, tenant);
+    const bodyBytes = bytes.length;
+    if (parts.length > 0) {
+      hold(parts.reduce((sum, part) => (part.bytes === bytes ? sum : sum + part.bytes.length), 0));
+      await append(parts.map((part) => ({ partition: part.partition, tenant, encoding: 'otlp', bytes: part.bytes })));
+    }
+    if (oddIds > 0) events.oddIds?.(oddIds, tenant);
+    events.received?.({
+      tenant,
+      format: 'protobuf',
+      compression,
+      wireBytes,
+      bodyBytes,
+      spans,
+      records: parts.length,
+      durationMs: now() - startMs,
+    });
+  }
+
+  function admit(bytes: Uint8Array, tenant: string) {
+    try {
+      return admitRequest(bytes, sink.partitions, tenant);
+    } catch (error) {
+      if (!(error instanceof OtlpDecodeError)) throw error;
+      throw new Refusal('bad_protobuf', error.message, { field: error.field, cause: error });
+    }
+  }
+
+  async function append(records: Parameters<typeof sink.append>[0]): Promise<void> {
+    try {
+      await sink.append(records);
+    } catch (error) {
+      if (error instanceof LogError && error.code === 'disk_full') {
+        throw new Refusal('disk_full', 'the log has no room', { cause: error });
+      }
+      if (error instanceof LogError && error.code === 'log_closed') {
+        throw new Refusal('log_closed', 'the log is closed', { cause: error });
+      }
+      throw error;
+    }
+  }
+
+  const tooLarge = () => new Refusal('too_large', `the message is larger than ${maxBodyBytes} bytes`);
+
+  function refuse(error: unknown) {
+    const refusal =
+      error instanceof Refusal ? error : new Refusal('internal', 'the request failed here', { cause: error });
+    events.refused?.(refusal.reason, codeOf(refusal));
+    log(refusal);
+    return statusOf(refusal);
+  }
+
+  /** Server's faults only, and spaced: a client must not be able to fill the disk with lines about its requests. */
+  function log(refusal: Refusal): void {
+    const { reason, cause } = refusal;
+    if (logger === undefined || ANSWERS[reason].status < 500 || reason === 'stopping') return;
+    const atMs = now();
+    const last = lastLineMs.get(reason);
+    if (last !== undefined && atMs - last < LOG_SPACING_MS) return;
+    lastLineMs.set(reason, atMs);
+    const details = { reason, code: codeOf(refusal), err: cause };
+    if (reason === 'internal') logger.error(details, 'request failed');
+    else logger.warn(details, 'request refused');
+  }
+
+  return {
+    intercept,
+    handle,
+    refuseAll() {
+      stopping = true;
+    },
+  };
+}
+
+const COMPRESSIONS: ReadonlyMap<string, Compression> = new Map([
+  ['identity', 'identity'],
+  ['gzip', 'gzip'],
+  ['deflate', 'deflate'],
+  ['zstd', 'zstd'],
+]);
+
+/** @throws Refusal `content_encoding` */
+function compressionOf(encoding: string): Compression {
+  const compression = COMPRESSIONS.get(encoding);
+  if (compression === undefined) {
+    throw new Refusal('content_encoding', `unsupported grpc-encoding, supported: ${ACCEPTED_ENCODINGS}`);
+  }
+  return compression;
+}
+
+/** Two values of one name must not become one of them: they are joined, as HTTP/1 does. */
+function headersOf(metadata: Metadata): Record<string, string> {
+  const headers: Record<string, string> = Object.create(null);
+  for (const name of Object.keys(metadata.getMap())) {
+    const values = metadata.get(name).filter((value) => typeof value === 'string');
+    if (values.length > 0) headers[name] = values.join(', ');
+  }
+  return headers;
+}

@@ -1,0 +1,134 @@
+// A real Kafka for the tests of one file: a broker of its own on free ports, or the one that KAFKA_BROKERS names. Where Java or Maven is
+// missing, and in CI, the tests are skipped by name and said to be.
+
+import { execFile, spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import type { Admin, Kafka as KafkaClient } from 'kafkajs';
+import { afterAll, beforeAll, describe } from 'vitest';
+
+const run = promisify(execFile);
+const SCRIPTS = new URL('../../../scripts/kafka/', import.meta.url).pathname;
+const { Kafka } = createRequire(import.meta.url)('kafkajs') as typeof import('kafkajs');
+
+const missing = ['java', 'mvn'].filter((tool) => spawnSync(tool, ['-version'], { stdio: 'ignore' }).status !== 0);
+const reason = process.env.CI
+  ? 'no Kafka in CI'
+  : missing.length > 0 && !process.env.KAFKA_BROKERS
+    ? `${missing.join(' and ')} not found`
+    : undefined;
+
+/** `describe`, or a skipped one whose name says why. */
+export function describeWithKafka(name: string, body: () => void): void {
+  if (reason === undefined) {
+    describe(name, body);
+    return;
+  }
+  console.warn(`SKIPPED: ${name}: ${reason}`);
+  describe.skip(`${name} (SKIPPED: ${reason})`, body);
+}
+
+export interface TestBroker {
+  readonly brokers: string[];
+  readonly directory: string;
+  /** A client of kafkajs, apart from the code under test. */
+  kafka(): KafkaClient;
+  admin(): Admin;
+  createTopic(partitions: number, config?: Record<string, string>): Promise<string>;
+  /** A crash, or a clean stop. Only of a broker that the tests have started. */
+  stop(how?: 'kill' | 'clean', node?: number): Promise<void>;
+  /** Runs one of Kafka's own tools. */
+  tool(name: string, ...args: string[]): Promise<void>;
+  start(): Promise<void>;
+  readonly isOwn: boolean;
+}
+
+let topics = 0;
+
+/** Registers hooks that start the broker before the tests of the `describe` around it and stop it after them. */
+export function useBroker(extra: (directory: string, port: number) => string[] = () => []): TestBroker {
+  let brokers: string[] = [];
+  let directory = '';
+  let args: string[] = [];
+  let admin: Admin | undefined;
+  const isOwn = !process.env.KAFKA_BROKERS;
+  const start = async () => {
+    const { stdout } = await run(`${SCRIPTS}start.sh`, args, { timeout: 150_000 });
+    brokers = stdout.trim().split(',');
+  };
+  const stop = async (how: 'kill' | 'clean' = 'clean', node?: number, wipe = false) => {
+    const more = [
+      ...(how === 'kill' ? ['--kill'] : []),
+      ...(node === undefined ? [] : ['--node', String(node)]),
+      ...(wipe ? ['--wipe'] : []),
+    ];
+    if (isOwn) await run(`${SCRIPTS}stop.sh`, ['--dir', directory, ...more], { timeout: 60_000 });
+  };
+  const kafka = () =>
+    new Kafka({
+      brokers,
+      clientId: 'test',
+      logLevel: 0,
+      retry: { retries: 20, initialRetryTime: 100, maxRetryTime: 1_000 },
+    });
+  beforeAll(async () => {
+    directory = mkdtempSync(join(tmpdir(), 'spanmill-kafka-'));
+    const port = await freePorts(25);
+    args = ['--dir', directory, '--port', String(port), '--heap', '320m', ...extra(directory, port)];
+    await start();
+    admin = kafka().admin();
+    await admin.connect();
+  }, 180_000);
+  afterAll(async () => {
+    await admin?.disconnect();
+    await stop('kill', undefined, true);
+    rmSync(directory, { recursive: true, force: true });
+  }, 60_000);
+  return {
+    isOwn,
+    get brokers() {
+      return brokers;
+    },
+    get directory() {
+      return directory;
+    },
+    kafka,
+    admin: () => admin!,
+    start,
+    stop: (how, node) => stop(how, node),
+    async tool(name, ...args) {
+      await run(`${SCRIPTS}tool.sh`, [name, ...args], { timeout: 60_000 });
+    },
+    async createTopic(partitions, config = {}) {
+      const topic = `t-${process.pid}-${Date.now()}-${topics++}`;
+      const configEntries = Object.entries(config).map(([name, value]) => ({ name, value }));
+      await admin!.createTopics({
+        waitForLeaders: true,
+        topics: [{ topic, numPartitions: partitions, configEntries }],
+      });
+      return topic;
+    },
+  };
+}
+
+/** The first of so many neighbouring ports that are free now. */
+async function freePorts(count: number): Promise<number> {
+  for (let tries = 0; tries < 50; tries++) {
+    const first = 20_000 + Math.floor(Math.random() * 12_000);
+    const free = await Promise.all(Array.from({ length: count }, (_, i) => isFree(first + i)));
+    if (free.every(Boolean)) return first;
+  }
+  throw new Error('no free ports');
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', () => resolve(false));
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+  });
+}
