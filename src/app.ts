@@ -6,7 +6,7 @@ import { type EmbeddedLog, openEmbeddedLog } from './log/index.ts';
 import { createOtlpHttpReceiver } from './receivers/index.ts';
 import { ShardHost } from './shard/index.ts';
 import { shardPlan, unbuiltEndpoint, unbuiltSettings } from './shard-plan.ts';
-import { createOwnMetrics, type Logger, StageLatencies } from './telemetry/index.ts';
+import { createOwnMetrics, type Logger, StageLatencies, traced } from './telemetry/index.ts';
 import { VERSION } from './version.ts';
 
 export interface AppOptions {
@@ -141,7 +141,10 @@ export class App {
       maxBodyBytes: http.maxRequestBodyBytes,
       sink: {
         partitions: this.log.partitions,
-        append: (records) => this.latencies.timeAsync('receive', () => this.log.append(records)),
+        append: (records) =>
+          traced('spanmill.receive', { records: records.length }, () =>
+            this.latencies.timeAsync('receive', () => this.log.append(records)),
+          ),
       },
       tenantOf: (headers) => this.tenantOf(headers['x-scope-orgid']),
       events: this.metrics.receiverEvents,

@@ -30,6 +30,8 @@ const shard = new Shard({
   boundaryMs: plan.boundaryMs,
   engine: ENGINE,
   settingsOf: (tenant) => plan.settings.tenants[tenant] ?? plan.settings.defaults,
+  aroundBoundary: (tMs, work) =>
+    tracedSync('spanmill.boundary', { shard: plan.shard, boundary_ms: tMs }, () => latencies.time('boundary', work)),
   onSnapshot: (content: SnapshotContent) => toLedger({ type: 'snapshot', content }, transferablesOf(content.sections)),
   onBase: (tMs, sections) => toLedger({ type: 'base', tMs, sections }, transferablesOf(sections)),
   onFolded: (partition, bytes) => folded.set(partition, bytes),

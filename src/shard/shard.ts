@@ -16,6 +16,8 @@ export interface ShardOptions {
   boundaryMs: number;
   engine: string;
   settingsOf(tenant: string): TenantSettings;
+  /** Runs the snapshot of a boundary: where its owner measures and traces it. */
+  aroundBoundary?<T>(tMs: number, work: () => T): T;
   onSnapshot(content: SnapshotContent): void;
   /** Everything at the boundary whose snapshot was just given: what a base is made of. */
   onBase(tMs: number, sections: Section[]): void;
@@ -234,7 +236,7 @@ export class Shard {
         nextOffsets: Float64Array.from(this.tickOffsets),
         partitions: [...partitions],
       },
-      sections: this.fold.collect(tMs),
+      sections: this.options.aroundBoundary?.(tMs, () => this.fold.collect(tMs)) ?? this.fold.collect(tMs),
     };
     // Without work, an entry that is only owed owes no other one.
     if (this.fold.hasWork || (this.lastBoundaryMs ?? 0) >= this.owedMs) this.owedMs = this.nextBoundaryOfAll(tMs);
