@@ -3,8 +3,8 @@
 import { buildStatusView, createApiServer, type StatusView } from './api/index.ts';
 import { type Config, resolveTenant, SINGLE_TENANT } from './config/index.ts';
 import { type EmbeddedLog, openEmbeddedLog } from './log/index.ts';
-import { createOtlpHttpReceiver } from './receivers/index.ts';
-import { ShardHost } from './shard/index.ts';
+import { ReceiverSet } from './receiver-set.ts';
+import { joinExpositions, ShardHost } from './shard/index.ts';
 import { shardPlan, unbuiltEndpoint, unbuiltSettings } from './shard-plan.ts';
 import { createOwnMetrics, type Logger, StageLatencies, traced } from './telemetry/index.ts';
 import { VERSION } from './version.ts';
@@ -36,8 +36,8 @@ export class App {
   private readonly metrics = createOwnMetrics();
   private readonly startedAtMs: number;
   private readonly api: ReturnType<typeof createApiServer>;
-  private receiver: ReturnType<typeof createOtlpHttpReceiver> | undefined;
-  private addresses: Addresses = { api: '', otlpHttp: undefined };
+  private receivers: ReceiverSet | undefined;
+  private apiAddress = '';
   private readonly undecodable = new Map<string, number>();
   private stopped: Promise<void> | undefined;
   private failure: Error | undefined;
@@ -94,7 +94,7 @@ export class App {
   }
 
   get listening(): Addresses {
-    return this.addresses;
+    return { api: this.apiAddress, otlpHttp: this.receivers?.addressOf('OTLP/HTTP') };
   }
 
   /** Stops taking spans in, folds and sends what was taken, ends. Idempotent. */
@@ -107,7 +107,7 @@ export class App {
   private async begin(): Promise<void> {
     const { config, logger } = this.options;
     const api = await this.api.start();
-    this.addresses = { api: `${api.address}:${api.port}`, otlpHttp: undefined };
+    this.apiAddress = `${api.address}:${api.port}`;
     for (const shard of config.shards.own) {
       const host = new ShardHost({
         plan: await shardPlan(config, shard, this.log, logger),
@@ -120,25 +120,8 @@ export class App {
       this.hosts.push(host);
     }
     await Promise.all(this.hosts.map((host) => host.start()));
-    await this.startReceiver();
-    logger.info(
-      { api: this.addresses.api, otlpHttp: this.addresses.otlpHttp, shards: config.shards.own, version: VERSION },
-      'spanmill runs',
-    );
-  }
-
-  private async startReceiver(): Promise<void> {
-    const { config, logger, now } = this.options;
-    const http = config.receivers.otlp.http;
-    if (config.receivers.otlp.grpc && config.written['receivers'] !== undefined) {
-      logger.warn('receivers.otlp.grpc is not built yet in this version: only OTLP/HTTP listens');
-    }
-    if (!http) return;
-    const { host, port } = splitEndpoint(http.endpoint);
-    this.receiver = createOtlpHttpReceiver({
-      host,
-      port,
-      maxBodyBytes: http.maxRequestBodyBytes,
+    this.receivers = new ReceiverSet({
+      config,
       sink: {
         partitions: this.log.partitions,
         append: (records) =>
@@ -146,19 +129,16 @@ export class App {
             this.latencies.timeAsync('receive', () => this.log.append(records)),
           ),
       },
-      tenantOf: (headers) => this.tenantOf(headers['x-scope-orgid']),
+      tenantOf: (header) => this.tenantOf(header),
       events: this.metrics.receiverEvents,
       logger,
-      now,
+      now: this.options.now,
     });
-    try {
-      const bound = await this.receiver.start();
-      this.addresses = { ...this.addresses, otlpHttp: `${bound.address}:${bound.port}` };
-    } catch (error) {
-      if (isAddressInUse(error))
-        throw new StartError(`port ${port} on ${host} is taken (receivers.otlp.http.endpoint)`, { cause: error });
-      throw error;
-    }
+    await this.receivers.start();
+    logger.info(
+      { api: this.apiAddress, receivers: this.receivers.addresses, shards: config.shards.own, version: VERSION },
+      'spanmill runs',
+    );
   }
 
   private tenantOf(header: string | string[] | undefined): string | undefined {
@@ -167,7 +147,7 @@ export class App {
   }
 
   private async end(deadlineMs: number): Promise<void> {
-    await this.receiver?.stop(Math.min(deadlineMs, RECEIVER_STOP_MS));
+    await this.receivers?.stop(Math.min(deadlineMs, RECEIVER_STOP_MS));
     await Promise.all(this.hosts.map((host) => host.stop(deadlineMs)));
     await this.log.close();
     await this.api.stop(1_000);
@@ -203,8 +183,8 @@ export class App {
     if (this.stopping) reasons.push('stopping');
     if (this.hosts.length === 0 || this.hosts.some((host) => !host.ready))
       reasons.push('the ledger is being recovered');
-    else if (this.options.config.receivers.otlp.http && this.addresses.otlpHttp === undefined)
-      reasons.push('the receiver is not listening yet');
+    else if (!this.receivers?.listening)
+      reasons.push('the receivers are not listening yet');
     return { ready: reasons.length === 0, reasons };
   }
 
@@ -217,8 +197,8 @@ export class App {
       startedAtMs: this.startedAtMs,
       nowMs: now(),
       multitenancy: config.multitenancyEnabled,
-      api: this.addresses.api,
-      receivers: [{ name: 'OTLP/HTTP', address: this.addresses.otlpHttp }],
+      api: this.apiAddress,
+      receivers: this.receivers?.addresses ?? [],
       received: this.metrics.receiverTotals(),
       log: { kind: 'embedded', path: config.log.embedded.path, partitions: log.partitions },
       shards: this.hosts.map((host) => ({ shard: host.shardId, stats: host.shardStats, ledger: host.ledgerStats })),
@@ -228,19 +208,4 @@ export class App {
       processorsOf: (tenant) => resolveTenant(config, tenant).processors,
     });
   }
-}
-
-/** Expositions of several shards as one: only the last keeps its end mark. */
-function joinExpositions(texts: readonly string[]): string {
-  return texts.map((text, i) => (i < texts.length - 1 ? text.replace(/# EOF\n$/, '') : text)).join('');
-}
-
-export function splitEndpoint(endpoint: string): { host: string; port: number } {
-  const colon = endpoint.lastIndexOf(':');
-  const host = endpoint.slice(0, colon).replace(/^\[(.*)\]$/, '$1');
-  return { host: host === '' ? '0.0.0.0' : host, port: Number(endpoint.slice(colon + 1)) };
-}
-
-export function isAddressInUse(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'EADDRINUSE';
 }

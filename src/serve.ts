@@ -1,9 +1,10 @@
 // `spanmill`: reads the configuration, runs until a signal, ends cleanly. A second signal ends it at once.
 
 import process from 'node:process';
-import { App, isAddressInUse, StartError } from './app.ts';
+import { App, StartError } from './app.ts';
 import { type Config, ConfigError, describeEffective, loadConfig } from './config/index.ts';
 import { LogError } from './log/index.ts';
+import { ListenError } from './receiver-set.ts';
 import type { CommandIo } from './simulate/index.ts';
 import { createLogger, type Logger } from './telemetry/index.ts';
 

@@ -8,6 +8,8 @@ import { familiesOf, insideSlack, sumOf } from './tenant-sums.ts';
 
 /** Ticks may wait a minute for a partition; what trails further is worth a word. */
 const TRAILING_MS = 90_000;
+/** A tick closes about two seconds after its end. */
+const HELD_UP_MS = 10_000;
 /** Four boundaries of the usual interval. */
 const UNSENT_MS = 60_000;
 /** A graph loses its meaning long before every span is late. */
@@ -74,12 +76,10 @@ const EMPTY: Readonly<Record<StageId, (view: StatusView, stage: PipelineStage) =
         'decoded',
         `No record could be decoded, most often because of ${worst.reason}: spanmill's log names their partitions and offsets.`,
       );
-    const waiting = view.shards.find(({ waitingFor }) => waitingFor !== undefined);
-    const wait = waiting ? ` Shard ${waiting.shard} waits for partition ${waiting.waitingFor}.` : '';
     return settling(
       view,
       'decoded',
-      `Spans are in the log but none is folded yet, which takes about two seconds.${wait}`,
+      `Spans are in the log but none is folded yet, which takes about two seconds.${waiting(view)}`,
       'If it stays so, look at the shards below.',
     );
   },
@@ -127,12 +127,10 @@ const EMPTY: Readonly<Record<StageId, (view: StatusView, stage: PipelineStage) =
     );
   },
   durable(view) {
-    const waiting = view.shards.find(({ waitingFor }) => waitingFor !== undefined);
-    const wait = waiting ? ` Shard ${waiting.shard} waits for partition ${waiting.waitingFor}.` : '';
     return settling(
       view,
       'durable',
-      `No boundary is durable yet: the first comes at the end of the collection interval.${wait}`,
+      `No boundary is durable yet: the first comes at the end of the collection interval.${waiting(view)}`,
       "If it stays so, look at the ledger's disk and at spanmill's log.",
     );
   },
@@ -202,7 +200,7 @@ function troubles(view: StatusView, stage: (id: StageId) => PipelineStage, empty
 }
 
 function trailing({ nowMs }: StatusView, { shard, openTickMs, waitingFor, bufferedBytes }: ShardView): Finding | false {
-  // A shard with nothing to fold has no open tick: it does not trail, it rests.
+  // Before its first record a shard has no open tick. At rest the open tick goes with the clock.
   if (openTickMs === undefined || nowMs - openTickMs <= TRAILING_MS) return false;
   const why =
     waitingFor === undefined
@@ -211,6 +209,14 @@ function trailing({ nowMs }: StatusView, { shard, openTickMs, waitingFor, buffer
         : ''
       : `: it waits for partition ${waitingFor}`;
   return warning('decoded', `Shard ${shard} is ${duration(nowMs - openTickMs)} behind${why}.`);
+}
+
+/** A tick always waits for some partition; only one that holds it up is worth naming. */
+function waiting({ shards, nowMs }: StatusView): string {
+  const held = shards.find(
+    ({ openTickMs, waitingFor }) => waitingFor !== undefined && nowMs - (openTickMs ?? nowMs) > HELD_UP_MS,
+  );
+  return held ? ` Shard ${held.shard} waits for partition ${held.waitingFor}.` : '';
 }
 
 function settling({ uptimeMs }: StatusView, stage: StageId, text: string, ifItStays: string): Finding {

@@ -148,7 +148,7 @@ function shardsTable({ shards, nowMs }: StatusView): Html {
       { head: 'Shard', cell: (s) => s.shard, kind: 't' },
       { head: 'Boundary (UTC)', cell: (s) => utc(s.boundaryMs) ?? '–' },
       { head: 'Age', cell: (s) => (s.boundaryMs === undefined ? '–' : duration(Math.max(0, nowMs - s.boundaryMs))) },
-      { head: 'Open tick (UTC)', cell: (s) => utc(s.openTickMs) ?? 'idle' },
+      { head: 'Open tick (UTC)', cell: (s) => utc(s.openTickMs) ?? 'none yet' },
       { head: 'Waits for', cell: (s) => (s.waitingFor === undefined ? '–' : `partition ${s.waitingFor}`) },
       { head: 'Buffered', cell: (s) => size(s.bufferedBytes) },
       { head: 'Records', cell: (s) => count(s.records) },

@@ -17,19 +17,19 @@ export function route(routes: Routes, request: IncomingMessage): Handler {
     return () => text(414, `the request target is longer than ${MAX_TARGET_LENGTH} characters`);
   const path = pathOf(target);
   const methods = routes.get(path);
-  if (!methods) return () => text(404, `no page at ${printable(path)}`);
+  if (!methods) return () => text(404, `no page at ${shown(path)}`);
   const method = request.method ?? '';
   const handler = Object.hasOwn(methods, method) ? methods[method] : method === 'HEAD' ? methods['GET'] : undefined;
   if (handler) return handler;
   const allowed = Object.keys(methods).flatMap((name) => (name === 'GET' ? ['GET', 'HEAD'] : [name]));
   return () =>
-    text(405, `${printable(path)} takes ${allowed.join(', ')}, not ${printable(method)}`, {
+    text(405, `${shown(path)} takes ${allowed.join(', ')}, not ${method}`, {
       Allow: allowed.join(', '),
     });
 }
 
 /** Without the query; of a target in absolute form (RFC 9112, section 3.2.2) without the authority, too. */
-function pathOf(target: string): string {
+export function pathOf(target: string): string {
   const local = /^https?:\/\/[^/?#]*/i.exec(target);
   const rest = local ? target.slice(local[0].length) : target;
   const end = rest.search(/[?#]/);
@@ -37,8 +37,7 @@ function pathOf(target: string): string {
   return path === '' && local ? '/' : path;
 }
 
-/** One line, of bounded length, without control characters. */
-function printable(part: string): string {
-  const shown = part.length > MAX_SHOWN_PATH ? `${part.slice(0, MAX_SHOWN_PATH)}…` : part;
-  return shown.replace(/[^\x20-\x7e…]/g, '?');
+/** Of bounded length. Node lets only printable ASCII into a target. */
+function shown(path: string): string {
+  return path.length > MAX_SHOWN_PATH ? `${path.slice(0, MAX_SHOWN_PATH)}…` : path;
 }

@@ -13,6 +13,8 @@ import { withoutSecrets } from './secrets.ts';
 import type { StatusView } from './status-view.ts';
 
 const DEFAULT_PROVIDER_TIMEOUT_MS = 30_000;
+/** Cheap, and asked by whoever restarts the process if no answer comes: they are never refused for load. */
+export const PROBES: readonly string[] = ['/ready', '/-/ready', '/-/healthy', '/api/echo'];
 const OPENMETRICS_EMPTY = '# EOF\n';
 /** A list of tenants in an answer is at most this long. */
 const MAX_TENANTS = 1_000;

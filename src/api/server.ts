@@ -5,8 +5,8 @@ import * as http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { ApiServer, ApiServerOptions } from './options.ts';
 import { send, text } from './reply.ts';
-import { route } from './router.ts';
-import { apiRoutes } from './routes.ts';
+import { type Handler, pathOf, route } from './router.ts';
+import { apiRoutes, PROBES } from './routes.ts';
 
 const DEFAULT_HEADERS_TIMEOUT_MS = 10_000;
 const DEFAULT_REQUEST_TIMEOUT_MS = 30_000;
@@ -14,6 +14,8 @@ const DEFAULT_REQUEST_TIMEOUT_MS = 30_000;
 const IDLE_TIMEOUT_MS = 60_000;
 /** Requests that are answered at the same time; an exposition may be large. */
 const MAX_BUSY = 64;
+
+const tooBusy: Handler = () => text(503, 'too many requests at the same time', { 'Retry-After': '1' });
 
 /** Tempo-compatible health and info paths, span metrics, own metrics and the status page. */
 export function createApiServer(options: ApiServerOptions): ApiServer {
@@ -32,10 +34,8 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
 
   async function answer(request: http.IncomingMessage, response: http.ServerResponse): Promise<void> {
     try {
-      const handler =
-        busy > MAX_BUSY
-          ? () => text(503, 'too many requests at the same time', { 'Retry-After': '1' })
-          : route(routes, request);
+      const isRefused = busy > MAX_BUSY && !PROBES.includes(pathOf(request.url ?? ''));
+      const handler = isRefused ? tooBusy : route(routes, request);
       await send(request, response, await handler(request));
     } catch (error) {
       options.logger.error(

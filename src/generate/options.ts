@@ -12,7 +12,7 @@ export class UsageError extends Error {
 
 export interface GenerateOptions {
   target:
-    | { type: 'otlp'; url: URL; isGzip: boolean; tenant: string; concurrency: number }
+    | { type: 'otlp' | 'grpc'; url: URL; isGzip: boolean; tenant: string; concurrency: number }
     | { type: 'file'; path: string };
   /** 0 is as fast as possible. */
   ratePerSecond: number;
@@ -23,17 +23,18 @@ export interface GenerateOptions {
   batching: Batching;
 }
 
-export const USAGE = `Usage: spanmill generate (--otlp URL | --file FILE) [options]
+export const USAGE = `Usage: spanmill generate (--otlp URL | --grpc ADDR | --file FILE) [options]
 
 Makes the traces of a web shop, the same for the same seed, and prints at the end what was acknowledged, as one JSON object.
 
   --otlp URL         an OTLP/HTTP receiver, base address or .../v1/traces
+  --grpc ADDR        an OTLP/gRPC receiver, host or host:port (4317); https://host:port for TLS
   --file FILE        a file of length-delimited requests (uint32 LE, ExportTraceServiceRequest)
   --rate N           spans per second, 500 by default; 0 is as fast as possible
-  --spans N          how many in all (--file: 100000 by default; --otlp: endless until SIGINT)
+  --spans N          how many in all (--file: 100000 by default; otherwise endless until SIGINT)
   --duration TIME    no new traces after this time: 90, 90s, 5m, 1h
   --seed N           1 by default
-  --start TIME       RFC 3339, Unix seconds, or now (--file: 2026-01-01T00:00:00Z by default; --otlp: now)
+  --start TIME       RFC 3339, Unix seconds, or now (--file: 2026-01-01T00:00:00Z by default; otherwise now)
   --batching HOW     gateway (several services in a request, default) or sdk (each service for itself)
   --concurrency N    requests in flight, 4 by default
   --gzip             compress requests
@@ -65,18 +66,17 @@ const FLAGS = {
 export function parseOptions(argv: readonly string[]): GenerateOptions | 'help' {
   const flags = readFlags(argv);
   if (flags.help) return 'help';
-  for (const name of ['grpc', 'kafka'] as const) {
-    if (flags[name] !== undefined) throw new UsageError(`--${name} is not built yet: use --otlp or --file`);
-  }
+  if (flags.kafka !== undefined) throw new UsageError('--kafka is not built yet: use --otlp or --file');
   for (const name of ['topic', 'encoding', 'codec'] as const) {
     if (flags[name] !== undefined) throw new UsageError(`--${name} goes with --kafka, which is not built yet`);
   }
-  const { otlp, file } = flags;
-  if (otlp === undefined && file === undefined) throw new UsageError('where to? give --otlp URL or --file FILE');
-  if (otlp !== undefined && file !== undefined) throw new UsageError('--otlp and --file exclude each other');
+  const { otlp, grpc, file } = flags;
+  const targets = (['otlp', 'grpc', 'file'] as const).filter((name) => flags[name] !== undefined);
+  if (targets.length === 0) throw new UsageError('where to? give --otlp URL, --grpc ADDR or --file FILE');
+  if (targets.length > 1) throw new UsageError(`--${targets[0]} and --${targets[1]} exclude each other`);
   if (file !== undefined) {
     for (const name of ['gzip', 'concurrency', 'tenant'] as const) {
-      if (flags[name] !== undefined) throw new UsageError(`--${name} goes with --otlp only`);
+      if (flags[name] !== undefined) throw new UsageError(`--${name} goes with --otlp and --grpc only`);
     }
     if (file === '') throw new UsageError('--file needs a path');
   }
@@ -88,8 +88,8 @@ export function parseOptions(argv: readonly string[]): GenerateOptions | 'help' 
       file !== undefined
         ? { type: 'file', path: file }
         : {
-            type: 'otlp',
-            url: readUrl(otlp!),
+            type: grpc === undefined ? 'otlp' : 'grpc',
+            url: grpc === undefined ? readUrl(otlp!) : readAddress(grpc),
             isGzip: flags.gzip ?? false,
             tenant: readTenant(flags.tenant ?? ''),
             concurrency: readInteger('concurrency', flags.concurrency ?? '4', 1, 1_024),
@@ -117,6 +117,19 @@ function readUrl(value: string): URL {
     return tracesUrl(value);
   } catch {
     throw new UsageError(`--otlp needs an http or https address, not "${value}"`);
+  }
+}
+
+/** The scheme is made one without a port of its own, because a URL forgets a port that is its scheme's. */
+function readAddress(value: string): URL {
+  const match = /^(?:(https?):\/\/)?([^/@?#]+)\/?$/.exec(value);
+  try {
+    const url = new URL(`${match![1] === 'https' ? 'grpcs' : 'grpc'}://${match![2]}`);
+    if (url.hostname === '') throw new TypeError('no host');
+    if (url.port === '') url.port = '4317';
+    return url;
+  } catch {
+    throw new UsageError(`--grpc needs an address such as localhost:4317, not "${value}"`);
   }
 }
 

@@ -77,11 +77,16 @@ async function toReceiver(
   cut: AbortController,
 ): Promise<LoadResult> {
   const { target } = options;
-  if (target.type !== 'otlp') throw new TypeError('not a receiver');
+  if (target.type === 'file') throw new TypeError('not a receiver');
   const clock = io.clock ?? wallClock;
   const made = loadOptions(options, clock);
   const load = createLoad(made);
-  const exporter = httpExporter({ ...target, answerTimeoutMs: ANSWER_TIMEOUT_MS });
+  const exporterOptions = { ...target, answerTimeoutMs: ANSWER_TIMEOUT_MS };
+  // The library is loaded only where it is wanted.
+  const exporter =
+    target.type === 'grpc'
+      ? (await import('./grpc-exporter.ts')).grpcExporter(exporterOptions)
+      : httpExporter(exporterOptions);
   let trouble = '';
   const startedMs = clock.nowMs();
   const progress = setInterval(() => {

@@ -83,3 +83,22 @@ function seriesLine(
 function escapeLabel(text: string): string {
   return text.replace(/[\\"\n]/g, (c) => (c === '\n' ? '\\n' : `\\${c}`));
 }
+
+/** Expositions of several shards as one: each family once, with the series of all of them. */
+export function joinExpositions(texts: readonly string[]): string {
+  if (texts.length === 1) return texts[0]!;
+  const families = new Map<string, string[]>();
+  let isOpenMetrics = false;
+  for (const text of texts) {
+    let lines: string[] = [];
+    for (const line of text.split('\n')) {
+      if (line === '# EOF') isOpenMetrics = true;
+      else if (line.startsWith('# TYPE ')) {
+        lines = families.get(line) ?? [];
+        families.set(line, lines);
+      } else if (line !== '') lines.push(line);
+    }
+  }
+  const joined = [...families].map(([head, lines]) => `${head}\n${lines.map((line) => `${line}\n`).join('')}`).join('');
+  return isOpenMetrics ? `${joined}# EOF\n` : joined;
+}

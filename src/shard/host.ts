@@ -213,6 +213,8 @@ export class ShardHost {
     if (this.failure) return;
     this.failure = error;
     this.ready = false;
+    for (const resolve of this.renders.values()) resolve(undefined);
+    this.renders.clear();
     this.began.reject(error);
     this.stopped.shard.resolve();
     this.stopped.ledger.resolve();

@@ -1,4 +1,4 @@
-export { OPENMETRICS_TYPE, TEXT_TYPE } from './exposition.ts';
+export { joinExpositions, OPENMETRICS_TYPE, TEXT_TYPE } from './exposition.ts';
 export { ShardHost, type ShardHostOptions } from './host.ts';
 export type {
   EndpointPlan,

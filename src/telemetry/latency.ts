@@ -68,10 +68,10 @@ export class StageLatencies {
       const entry = this.histograms.get(stage);
       if (!entry) return [];
       const { histogram, sumMs } = entry;
-      const at = (percentile: number) => histogram.getValueAtPercentile(percentile) / MICROS;
-      return [
-        { stage, count: histogram.totalCount, sumMs, p50Ms: at(50), p99Ms: at(99), maxMs: histogram.maxValue / MICROS },
-      ];
+      const maxMs = histogram.maxValue / MICROS;
+      // A percentile is the upper end of its bucket, which may lie above the largest value.
+      const at = (percentile: number) => Math.min(maxMs, histogram.getValueAtPercentile(percentile) / MICROS);
+      return [{ stage, count: histogram.totalCount, sumMs, p50Ms: at(50), p99Ms: at(99), maxMs }];
     });
   }
 }

@@ -1,5 +1,6 @@
 // spanmill's own metrics. Their truth is in plain totals and in the stats that the workers send; a scrape reads them and keeps
 // nothing. Never one label value per span, series or request: tenants beyond the first 1,000 share one.
+// Long because half of it is one table, which is easier to read whole.
 
 import { Counter, collectDefaultMetrics, Gauge, Registry, Summary } from 'prom-client';
 import type { EmbeddedLogStats, PartitionStats } from '../log/index.ts';

@@ -71,17 +71,16 @@ describe('a corpus', () => {
 
 describe('a flag', () => {
   it.each([
-    [[], 'where to? give --otlp URL or --file FILE'],
+    [[], 'where to? give --otlp URL, --grpc ADDR or --file FILE'],
     [['--otlp', 'http://a', '--file', 'b'], '--otlp and --file exclude each other'],
     [['--otlp', 'ftp://a'], '--otlp needs an http or https address, not "ftp://a"'],
     [['--otlp', 'localhost'], '--otlp needs an http or https address, not "localhost"'],
-    [['--grpc', 'localhost:4317'], '--grpc is not built yet: use --otlp or --file'],
     [
       ['--kafka', 'a:9092', '--topic', 't', '--encoding', 'otlp', '--codec', 'none'],
       '--kafka is not built yet: use --otlp or --file',
     ],
     [['--file', 'a', '--topic', 't'], '--topic goes with --kafka, which is not built yet'],
-    [['--file', 'a', '--gzip'], '--gzip goes with --otlp only'],
+    [['--file', 'a', '--gzip'], '--gzip goes with --otlp and --grpc only'],
     [['--file', 'a', '--rate', '-1'], /^Option '--rate'/],
     [['--file', 'a', '--rate', 'fast'], '--rate is an integer from 0 to 10000000, not "fast"'],
     [['--file', 'a', '--spans', '0'], /^--spans is an integer from 1 to/],
