@@ -105,8 +105,8 @@ export async function serve(
 
 /** A fault of the machine or the user is one line; anything else keeps its stack. */
 function startProblem(error: unknown): string {
-  if (error instanceof StartError || error instanceof LogError || isAddressInUse(error))
-    return (error as Error).message;
+  const isKnown = error instanceof StartError || error instanceof LogError || error instanceof ListenError;
+  if (isKnown || (error instanceof Error && 'code' in error)) return error.message;
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 

@@ -59,7 +59,11 @@ export class TenantFold {
           },
         },
         { periodMs: RELOAD_PERIOD_MS, needed: () => this.wanted !== this.settings, fire: () => this.reload() },
-        { periodMs: SWEEP_PERIOD_MS, needed: () => this.registry.liveRows > 0, fire: (atMs) => this.registry.sweep(atMs) },
+        {
+          periodMs: SWEEP_PERIOD_MS,
+          needed: () => this.registry.liveRows > 0,
+          fire: (atMs) => this.registry.sweep(atMs),
+        },
       ],
       originMs,
       startMs,
@@ -113,11 +117,20 @@ export class TenantFold {
     const retired = this.registry.retiredChanges(tMs);
     const settings = this.settingsSaid ? [] : [this.settingsSection()];
     this.settingsSaid = true;
-    return [...retired, ...settings, ...this.registry.changes(tMs), ...this.processors.flatMap((p) => p.changes?.(tMs) ?? [])];
+    return [
+      ...retired,
+      ...settings,
+      ...this.registry.changes(tMs),
+      ...this.processors.flatMap((p) => p.changes?.(tMs) ?? []),
+    ];
   }
 
   everything(tMs: number): Section[] {
-    return [this.settingsSection(), ...this.registry.everything(tMs), ...this.processors.flatMap((p) => p.everything?.(tMs) ?? [])];
+    return [
+      this.settingsSection(),
+      ...this.registry.everything(tMs),
+      ...this.processors.flatMap((p) => p.everything?.(tMs) ?? []),
+    ];
   }
 
   load(section: Section, tMs: number): void {
@@ -189,22 +202,32 @@ export class TenantFold {
   }
 }
 
-const NANOS_PER_MS = 1_000_000n;
+/** A time in ns as two halves, `high` · 2^32 + `low`, like a span's end. */
+const bound = { high: 0, low: 0 };
+
+/** Exactly ms · 10^6, without the bigints that every request would leave behind: each product below stays under 2^53. */
+function setBound(ms: number): void {
+  const whole = Math.max(0, ms);
+  const top = Math.floor(whole / 67_108_864) * 1_000_000; // in units of 2^26 ns
+  const rest = (top % 64) * 67_108_864 + (whole % 67_108_864) * 1_000_000;
+  bound.high = Math.floor(top / 64) + Math.floor(rest / 4_294_967_296);
+  bound.low = rest % 4_294_967_296;
+}
 
 /** Marks the spans whose end is within the slack of the record's time, both ends included; returns how many are not. */
 function keepWithinSlack(batch: SpanBatch, recordMs: number, slackMs: number): number {
-  const from = BigInt(Math.max(0, recordMs - slackMs)) * NANOS_PER_MS;
-  const to = BigInt(Math.max(0, recordMs + slackMs)) * NANOS_PER_MS;
-  const fromHigh = Number(from >> 32n);
-  const fromLow = Number(from & 0xffffffffn);
-  const toHigh = Number(to >> 32n);
-  const toLow = Number(to & 0xffffffffn);
-  const { endHigh, endLow, kept } = batch;
+  setBound(recordMs - slackMs);
+  const { high: fromHigh, low: fromLow } = bound;
+  setBound(recordMs + slackMs);
+  const { high: toHigh, low: toLow } = bound;
+  const { endHigh, endLow, kept, count } = batch;
   let outside = 0;
-  for (let i = 0; i < batch.count; i++) {
+  for (let i = 0; i < count; i++) {
     const high = endHigh[i]!;
     const low = endLow[i]!;
-    const inside = (high > fromHigh || (high === fromHigh && low >= fromLow)) && (high < toHigh || (high === toHigh && low <= toLow));
+    const inside =
+      (high > fromHigh || (high === fromHigh && low >= fromLow)) &&
+      (high < toHigh || (high === toHigh && low <= toLow));
     kept[i] = inside ? 1 : 0;
     if (!inside) outside++;
   }

@@ -22,7 +22,9 @@ export class Timers {
   /** Takes everything up to and including `startMs` as fired: state that was loaded has seen it. */
   restart(startMs: number): void {
     const { originMs } = this;
-    this.nextMs = this.specs.map(({ periodMs }) => originMs + (Math.floor((startMs - originMs) / periodMs) + 1) * periodMs);
+    this.nextMs = this.specs.map(
+      ({ periodMs }) => originMs + (Math.floor((startMs - originMs) / periodMs) + 1) * periodMs,
+    );
   }
 
   /** Fires all that is due up to and including `tMs`, in the order of time. */
@@ -39,11 +41,15 @@ export class Timers {
         spec.fire(atMs);
         this.nextMs[due] = atMs + spec.periodMs;
       } else {
-        // A jump over years must not cost years of firings; firing another timer may make this one needed again, so only
-        // up to the next one that is due.
-        let untilMs = tMs;
-        for (let i = 0; i < this.specs.length; i++) if (i !== due && this.specs[i]!.needed()) untilMs = Math.min(untilMs, this.nextMs[i]!);
-        const steps = Math.max(1, Math.floor((untilMs - atMs) / spec.periodMs) + (untilMs === tMs ? 1 : 0));
+        // A jump over years must not cost years of firings. But firing another timer may make this one needed again, also at
+        // that very instant: so only up to the next one that is due.
+        let otherMs = Number.POSITIVE_INFINITY;
+        for (let i = 0; i < this.specs.length; i++)
+          if (i !== due && this.specs[i]!.needed()) otherMs = Math.min(otherMs, this.nextMs[i]!);
+        const steps =
+          otherMs <= tMs
+            ? Math.max(1, Math.ceil((otherMs - atMs) / spec.periodMs))
+            : Math.floor((tMs - atMs) / spec.periodMs) + 1;
         this.nextMs[due] = atMs + steps * spec.periodMs;
       }
     }

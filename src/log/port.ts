@@ -20,7 +20,7 @@ export interface LogSink {
   readonly partitions: number;
   /**
    * Appends all records and resolves once every one of them is durable.
-   * @throws LogError `disk_full` (nothing may be acknowledged; try again later), `log_closed`.
+   * @throws LogError `disk_full`, `log_unavailable` (nothing may be acknowledged; try again later), `record_too_large`, `log_closed`.
    */
   append(records: readonly AppendRecord[]): Promise<void>;
 }
@@ -70,8 +70,36 @@ export interface LogBounds {
 export interface LogConsumer {
   pause(partition: number): void;
   resume(partition: number): void;
+  /** Reads further partitions too, from these offsets on. Absent where a log has all its partitions from the start. */
+  add?(from: ReadonlyMap<number, number>): void;
   /** Idempotent; no listener call after it resolves. */
   stop(): Promise<void>;
+}
+
+/** An entry's offsets as they are committed: the next offset to be folded, by partition. `claim`, `tMs` and `digest` name the entry. */
+export interface CommitEntry {
+  claim: number;
+  tMs: number;
+  digest: string;
+  offsets: [partition: number, nextOffset: number][];
+}
+
+/** What a log has committed for a partition. `metadata` is `claim:T:digest` of the entry, or what somebody else wrote. */
+export interface Committed {
+  offset: number;
+  metadata: string;
+}
+
+/** The log's own word on who may fold: a commit is refused once the partitions may have had another owner. */
+export interface CommitFence {
+  /**
+   * Commits all offsets of the entry, or none, and resolves when they are stored. `refused`: this owner's time is over, or the log was
+   * closed; nothing of the entry may be sent. A commit whose outcome is unknown is repeated for as long as the ownership lasts.
+   * @throws LogError `commit_failed` where repeating can't help (not allowed, metadata too long).
+   */
+  commit(entry: CommitEntry): Promise<'committed' | 'refused'>;
+  /** What is committed now, by partition; partitions without a commit are absent. */
+  committed(): Promise<Map<number, Committed>>;
 }
 
 export interface LogSource {
@@ -85,15 +113,22 @@ export interface LogSource {
   consume(from: ReadonlyMap<number, number>, listener: LogListener): LogConsumer;
   /** Records below these offsets are in a durable ledger: retention may delete them, and nothing above. */
   release(below: ReadonlyMap<number, number>): void;
+  /** Where a partition that has no position begins, as configured. Absent: at its first record. */
+  startOffset?(partition: number): Promise<number>;
+  /** Present where the log itself fences its readers. Absent: whoever holds the lock of the directory is the only one. */
+  readonly fence?: CommitFence;
 }
 
 export type LogErrorCode =
+  | 'commit_failed'
   | 'disk_full'
   | 'log_closed'
   | 'log_locked'
   | 'log_damaged'
   | 'log_incompatible'
+  | 'log_unavailable'
   | 'offset_out_of_range'
+  | 'ownership_lost'
   | 'record_too_large';
 
 export class LogError extends Error {

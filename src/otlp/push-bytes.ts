@@ -25,7 +25,8 @@ export function readPushBytes(bytes: Uint8Array): PushBytes {
       skipMetrics = varint(bytes, pos, bytes.length) !== 0;
       pos = at;
     } else {
-      if (tag < 48 && (tag >> 3 === 2 || tag >> 3 === 5)) fail('wire_type', `record field ${tag >> 3} of a wrong wire type`, pos);
+      if (tag < 48 && (tag >> 3 === 2 || tag >> 3 === 5))
+        fail('wire_type', `record field ${tag >> 3} of a wrong wire type`, pos);
       pos = skip(bytes, tag, pos, bytes.length);
     }
   }

@@ -5,11 +5,13 @@ import { ByteTable } from '../bytes/index.ts';
 import { keyEnd, keyStart, keyValueSize, resourceSize, valueEnd, valueStart } from './canonical.ts';
 import type { ExtractionPlan } from './plan.ts';
 import { stringValue, valueText } from './value-text.ts';
-import { at, length, skip, tagAt } from './wire.ts';
+import { at, DecodeError, length, skip, tagAt } from './wire.ts';
 
 const MAX_RESOURCES = 16_384;
 const MAX_BYTES = 64 << 20;
-const GUESSES = 1024;
+/** The table of guesses has 2^11 sets of two. */
+const GUESS_SHIFT = 32 - 11;
+const GUESSES = 2 << 11;
 const EMPTY = new Uint8Array(0);
 
 /** One attribute as byte ranges in `Resource.bytes`; `valueStart` < 0 where the value is missing. */
@@ -35,6 +37,7 @@ export class Resource {
     this.slotStart = new Int32Array(plan.keys.length).fill(-1);
     this.slotEnd = new Int32Array(plan.keys.length).fill(-1);
     const attributes: AttributeRange[] = [];
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     let pos = 0;
     while (pos < bytes.length) {
       const tag = tagAt(bytes, pos, bytes.length);
@@ -48,7 +51,7 @@ export class Resource {
       pos = from + n;
       keyValueSize(bytes, from, pos);
       attributes.push({ keyStart, keyEnd, valueStart, valueEnd });
-      const slot = plan.find(bytes, keyStart, keyEnd);
+      const slot = plan.find(view, keyStart, keyEnd);
       if (slot >= 0 && this.slotStart[slot]! < 0) {
         // A key without a value is present and empty.
         this.slotStart[slot] = valueStart < 0 ? keyEnd : valueStart;
@@ -91,7 +94,7 @@ export class ResourceTable {
   generation = 0;
   private table = new ByteTable();
   private resources: Resource[] = [];
-  /** By a few sampled bytes: which resource it probably is. Spares the hash of what is often a kilobyte (bench/otlp). */
+  /** By a sample of the bytes: which two it probably is. Spares the hash of what is often a kilobyte (bench/micro/decode.ts). */
   private readonly guesses = new Int32Array(GUESSES).fill(-1);
   private readonly plan: ExtractionPlan;
 
@@ -109,17 +112,24 @@ export class ResourceTable {
 
   /** Index of the resource whose bytes are buf[start, end). Throws DecodeError; a damaged resource is not remembered. */
   intern(buf: Uint8Array, view: DataView, start: number, end: number): number {
-    const sample = sampleOf(view, start, end);
-    const guess = this.guesses[sample]!;
-    if (guess >= 0 && this.table.equals(guess, buf, view, start, end)) return guess;
-    const index = this.table.intern(buf, view, start, end);
-    this.guesses[sample] = index;
+    const { table, guesses } = this;
+    const set = 2 * sampleOf(view, start, end);
+    const first = guesses[set]!;
+    if (first >= 0 && table.equals(first, buf, view, start, end)) return first;
+    const second = guesses[set + 1]!;
+    guesses[set + 1] = first;
+    if (second >= 0 && table.equals(second, buf, view, start, end)) {
+      guesses[set] = second;
+      return second;
+    }
+    const index = table.intern(buf, view, start, end);
+    guesses[set] = index;
     if (index < this.resources.length) return index;
     try {
       this.resources.push(new Resource(buf.slice(start, end), this.plan));
     } catch (error) {
       this.drop();
-      throw error;
+      throw error instanceof DecodeError ? error.movedBy(start) : error;
     }
     return index;
   }
@@ -137,13 +147,16 @@ export class ResourceTable {
   }
 }
 
-/** Length and eight words spread over the bytes. */
+/** Length and a word of every 32 bytes, in two lanes: any id of 36 characters in which two resources differ leaves its mark. */
 function sampleOf(view: DataView, start: number, end: number): number {
-  const n = end - start;
-  let h = Math.imul(n, 0x9e3779b1);
-  if (n >= 32) {
-    const step = (n - 4) >> 3;
-    for (let i = 0, p = start + step; i < 8; i++, p += step) h = Math.imul(h ^ view.getInt32(p, true), 0x85ebca6b) ^ (h >>> 15);
+  let h = end - start;
+  let g = 0;
+  let p = start;
+  for (const last = end - 36; p <= last; p += 64) {
+    h = Math.imul(h ^ view.getInt32(p, true), 0x85ebca6b) ^ (h >>> 15);
+    g = Math.imul(g ^ view.getInt32(p + 32, true), 0xc2b2ae35) ^ (g >>> 15);
   }
-  return (h ^ (h >>> 16)) & (GUESSES - 1);
+  if (end - start >= 4) h ^= view.getInt32(end - 4, true);
+  h = Math.imul(h ^ g ^ (g >>> 16), 0x9e3779b1);
+  return h >>> GUESS_SHIFT;
 }

@@ -1,13 +1,13 @@
-// The spans of one request as columns: what the decoder fills and the processors read. Positions point into `bytes`, the request
-// itself. Reused from request to request, so a span costs no allocation. Everything is staged here before a processor sees
+// The spans of one request as columns: what the decoder fills and the processors read. Positions point into `bytes`. Reused from request to request, so a span costs no allocation. Everything is staged here before a processor sees
 // any of it: a request that turns out to be damaged in its last byte has counted nothing.
 
 import { keyEnd, keyStart, keyValueSize, valueEnd, valueStart } from './canonical.ts';
 import { at, length, skip, tagAt } from './wire.ts';
 
 export class SpanBatch {
+  /** All of the memory that the request lies in, so that requests which came together share one array and one view. */
   bytes: Uint8Array = new Uint8Array(0);
-  view: DataView = new DataView(new ArrayBuffer(0));
+  view: DataView = new DataView(this.bytes.buffer);
   count = 0;
   /** Slots per span: the length of the extraction plan. */
   readonly slots: number;
@@ -51,6 +51,8 @@ export class SpanBatch {
   groups = 0;
   groupResource = new Int32Array(16);
 
+  /** Whoever sets a trace state or a status message says so here: `truncate` takes it away again. */
+  hasTexts = false;
   private capacity = 0;
 
   constructor(slots: number) {
@@ -58,13 +60,32 @@ export class SpanBatch {
     this.grow(64);
   }
 
-  reset(bytes: Uint8Array): void {
-    if (bytes.buffer !== this.view.buffer || bytes.byteOffset !== this.view.byteOffset || bytes.length !== this.view.byteLength) {
-      this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  /** Forgets the request before. Returns where in `bytes` this one begins. */
+  reset(request: Uint8Array): number {
+    const memory = request.buffer;
+    if (memory !== this.view.buffer) {
+      this.view = new DataView(memory);
+      // Never a Buffer: with two kinds of arrays every access in the decoder would have to tell them apart.
+      this.bytes = new Uint8Array(memory);
     }
-    this.bytes = bytes;
-    this.count = 0;
-    this.groups = 0;
+    this.truncate(0, 0);
+    return request.byteOffset;
+  }
+
+  /**
+   * Forgets the spans and groups from these on. Spans are made blank here, all at once, and not one by one in `add`: a fill is
+   * cheaper than its stores (bench/micro/decode.ts).
+   */
+  truncate(count: number, groups: number): void {
+    this.slotStart.fill(-1, count * this.slots, this.count * this.slots);
+    if (this.hasTexts) {
+      for (const column of [this.stateStart, this.stateEnd, this.messageStart, this.messageEnd]) {
+        column.fill(0, count, this.count);
+      }
+      this.hasTexts = count > 0;
+    }
+    this.count = count;
+    this.groups = groups;
   }
 
   /** Value ranges of a span's attributes with this key, all of them in order. Not for the hot path: it reads the span again. */
@@ -78,12 +99,13 @@ export class SpanBatch {
       if (tag !== 74) continue;
       const n = length(buf, body, pos);
       keyValueSize(buf, at, at + n);
-      if (valueStart >= 0 && Buffer.compare(buf.subarray(keyStart, keyEnd), key) === 0) ranges.push([valueStart, valueEnd]);
+      if (valueStart >= 0 && Buffer.compare(buf.subarray(keyStart, keyEnd), key) === 0)
+        ranges.push([valueStart, valueEnd]);
     }
     return ranges;
   }
 
-  /** Makes room for one more span and returns its index. */
+  /** Makes room for one more span and returns its index. Its slots are absent, its trace state and message empty; the rest is old. */
   add(): number {
     if (this.count === this.capacity) this.grow(this.capacity * 2);
     return this.count++;
@@ -140,7 +162,8 @@ export class SpanBatch {
     this.resource = int(this.resource);
     this.group = int(this.group);
     this.kept = new Uint8Array(capacity);
-    this.slotStart = int(this.slotStart, this.slots);
+    const before = this.capacity * this.slots;
+    this.slotStart = int(this.slotStart, this.slots).fill(-1, before);
     this.slotEnd = int(this.slotEnd, this.slots);
     this.capacity = capacity;
   }

@@ -83,20 +83,42 @@ function readDouble(buf: Uint8Array, pos: number): number {
   return new DataView(buf.buffer, buf.byteOffset, buf.length).getFloat64(pos, true);
 }
 
-/** The AnyValue's string member, if it is a string: what filters and host identifiers look at. */
-export function stringValue(buf: Uint8Array, pos: number, end: number): Uint8Array | undefined {
-  let text: Uint8Array | undefined;
+/** Where the value of the member begins that `memberOf` found last. */
+export let memberStart = 0;
+
+/** Tag of the member that the AnyValue in [pos, end) holds, 0 for none: of several the last counts, unknown fields don't. */
+export function memberOf(buf: Uint8Array, pos: number, end: number): number {
+  let member = 0;
   while (pos < end) {
     const tag = tagAt(buf, pos, end);
     pos = at;
-    if (tag === 10) {
-      const n = length(buf, pos, end);
-      text = buf.subarray(at, at + n);
-      pos = at + n;
-    } else {
-      text = undefined;
-      pos = skip(buf, tag, pos, end);
+    if (tag < 72) {
+      member = tag;
+      memberStart = pos;
     }
+    pos = skip(buf, tag, pos, end);
   }
-  return text;
+  return member;
+}
+
+/** The AnyValue's string member, if it is a string: what filters and host identifiers look at. */
+export function stringValue(buf: Uint8Array, pos: number, end: number): Uint8Array | undefined {
+  if (memberOf(buf, pos, end) !== 10) return undefined;
+  const n = length(buf, memberStart, end);
+  return buf.subarray(at, at + n);
+}
+
+/** Its bool member; false if it is none. */
+export function boolValue(buf: Uint8Array, pos: number, end: number): boolean {
+  return memberOf(buf, pos, end) === 16 && varint(buf, memberStart, end) !== 0;
+}
+
+/** Its int member (above 2^53 the nearest double); 0 if it is none. */
+export function intValue(buf: Uint8Array, pos: number, end: number): number {
+  return memberOf(buf, pos, end) === 24 ? Number(int64Text(buf, memberStart, end)) : 0;
+}
+
+/** Its double member; 0 if it is none. */
+export function doubleValue(buf: Uint8Array, pos: number, end: number): number {
+  return memberOf(buf, pos, end) === 33 ? readDouble(buf, memberStart) : 0;
 }

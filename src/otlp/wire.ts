@@ -10,11 +10,18 @@ export type DecodeReason = 'truncated' | 'wire_type' | 'varint' | 'tag' | 'depth
 export class DecodeError extends Error {
   readonly reason: DecodeReason;
   readonly position: number;
+  private readonly what: string;
   constructor(reason: DecodeReason, what: string, position: number) {
     super(`${what} at byte ${position}`);
     this.name = 'DecodeError';
     this.reason = reason;
     this.position = position;
+    this.what = what;
+  }
+
+  /** The same error in a message that begins `bytes` earlier. */
+  movedBy(bytes: number): DecodeError {
+    return new DecodeError(this.reason, this.what, this.position + bytes);
   }
 }
 
@@ -24,17 +31,23 @@ export function fail(reason: DecodeReason, what: string, position: number): neve
 
 /** A varint up to 2^53 exactly; above, the nearest double (lengths and tags never get there unharmed: they are range-checked). */
 export function varint(buf: Uint8Array, pos: number, end: number): number {
-  if (pos >= end) fail('truncated', 'varint cut off', pos);
-  let b = buf[pos++]!;
-  if (b < 128) {
-    at = pos;
-    return b;
+  if (pos < end) {
+    const b = buf[pos]!;
+    if (b < 128) {
+      at = pos + 1;
+      return b;
+    }
   }
-  let value = b & 127;
-  let factor = 128;
-  for (let i = 1; i < 10; i++) {
+  return longVarint(buf, pos, end);
+}
+
+// Apart, so that the one-byte case above is small enough to be inlined at every call (bench/micro/decode.ts).
+function longVarint(buf: Uint8Array, pos: number, end: number): number {
+  let value = 0;
+  let factor = 1;
+  for (let i = 0; i < 10; i++) {
     if (pos >= end) fail('truncated', 'varint cut off', pos);
-    b = buf[pos++]!;
+    const b = buf[pos++]!;
     value += (b & 127) * factor;
     if (b < 128) {
       at = pos;
@@ -62,6 +75,20 @@ export function varint32(buf: Uint8Array, pos: number, end: number): number {
 
 /** A length prefix; `at` is the first byte, and the whole body is inside `end`. */
 export function length(buf: Uint8Array, pos: number, end: number): number {
+  if (pos + 1 < end) {
+    const low = buf[pos]!;
+    const high = buf[pos + 1]!;
+    // One byte or two: all but bodies of 16 KiB and more.
+    if (low < 128 || high < 128) {
+      const n = low < 128 ? low : (low & 127) | (high << 7);
+      at = low < 128 ? pos + 1 : pos + 2;
+      if (n <= end - at) return n;
+    }
+  }
+  return longLength(buf, pos, end);
+}
+
+function longLength(buf: Uint8Array, pos: number, end: number): number {
   const n = varint(buf, pos, end);
   if (n > end - at) fail('truncated', `field of ${n} bytes cut off`, pos);
   return n;
@@ -69,6 +96,17 @@ export function length(buf: Uint8Array, pos: number, end: number): number {
 
 /** A field's tag. Field number 0 is no field. */
 export function tagAt(buf: Uint8Array, pos: number, end: number): number {
+  if (pos < end) {
+    const b = buf[pos]!;
+    if (b < 128 && b >= 8) {
+      at = pos + 1;
+      return b;
+    }
+  }
+  return longTag(buf, pos, end);
+}
+
+function longTag(buf: Uint8Array, pos: number, end: number): number {
   const tag = varint(buf, pos, end);
   if (tag < 8 || tag > 0xffffffff) fail('tag', `field number ${Math.floor(tag / 8)}`, pos);
   return tag;

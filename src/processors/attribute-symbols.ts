@@ -9,6 +9,7 @@ import { kindName, statusName } from './names.ts';
 export const ABSENT = -1;
 const UNKNOWN = -2;
 const MAX_OTHER_VALUES = 65_536;
+const ENUM_VALUES = 8;
 
 const SERVICE_NAME = new TextEncoder().encode('service.name');
 const SERVICE_NAMESPACE = new TextEncoder().encode('service.namespace');
@@ -29,7 +30,9 @@ export class AttributeSymbols {
   private ofResource: Int32Array;
   private others = new ByteTable();
   private otherSymbols = new Int32Array(64);
-  private enums: [kinds: Map<number, number>, statuses: Map<number, number>] = [new Map(), new Map()];
+  /** Symbols of the enum values below ENUM_VALUES; UNKNOWN until one is seen. */
+  private readonly kinds = new Int32Array(ENUM_VALUES).fill(UNKNOWN);
+  private readonly statuses = new Int32Array(ENUM_VALUES).fill(UNKNOWN);
   private resourceGeneration = 0;
   private registryGeneration = 0;
 
@@ -48,7 +51,8 @@ export class AttributeSymbols {
       this.registryGeneration = this.registry.generation;
       this.ofResource.fill(UNKNOWN);
       this.others = new ByteTable();
-      this.enums = [new Map(), new Map()];
+      this.kinds.fill(UNKNOWN);
+      this.statuses.fill(UNKNOWN);
     }
     if (this.others.count > MAX_OTHER_VALUES) this.others = new ByteTable();
     const needed = this.resources.count * this.width;
@@ -75,18 +79,17 @@ export class AttributeSymbols {
 
   /** The resource's first attribute with the slot's key, else the span's; ABSENT if neither has it. */
   value(batch: SpanBatch, span: number, slot: number): number {
-    const resource = this.resourceValue(batch.resource[span]!, slot);
-    return resource === ABSENT ? this.spanValue(batch, span, slot) : resource;
+    const resource = batch.resource[span]!;
+    let symbol = this.ofResource[resource * this.width + FIXED + slot]!;
+    if (symbol === UNKNOWN) symbol = this.resourceValue(resource, slot);
+    if (symbol !== ABSENT) return symbol;
+    return batch.slotStart[span * batch.slots + slot]! < 0 ? ABSENT : this.spanValue(batch, span, slot);
   }
 
-  resourceValue(resource: number, slot: number): number {
-    const at = resource * this.width + FIXED + slot;
-    let symbol = this.ofResource[at]!;
-    if (symbol === UNKNOWN) {
-      const { slotStart, slotEnd, bytes } = this.resources.get(resource);
-      symbol = slotStart[slot]! < 0 ? ABSENT : this.text(valueText(bytes, slotStart[slot]!, slotEnd[slot]!));
-      this.ofResource[at] = symbol;
-    }
+  private resourceValue(resource: number, slot: number): number {
+    const { slotStart, slotEnd, bytes } = this.resources.get(resource);
+    const symbol = slotStart[slot]! < 0 ? ABSENT : this.text(valueText(bytes, slotStart[slot]!, slotEnd[slot]!));
+    this.ofResource[resource * this.width + FIXED + slot] = symbol;
     return symbol;
   }
 
@@ -121,25 +124,25 @@ export class AttributeSymbols {
 
   /** A label value that is not in the request. */
   text(bytes: Uint8Array): number {
-    const cut = this.maxValueLength > 0 && bytes.length > this.maxValueLength ? bytes.subarray(0, this.maxValueLength) : bytes;
+    const cut =
+      this.maxValueLength > 0 && bytes.length > this.maxValueLength ? bytes.subarray(0, this.maxValueLength) : bytes;
     return this.registry.symbols.internBytes(cut);
   }
 
   kind(kind: number): number {
-    return this.enumSymbol(this.enums[0], kind, kindName);
+    const symbol = kind >= 0 && kind < ENUM_VALUES ? this.kinds[kind]! : UNKNOWN;
+    return symbol >= 0 ? symbol : this.enumSymbol(this.kinds, kind, kindName(kind));
   }
 
   status(status: number): number {
-    return this.enumSymbol(this.enums[1], status, statusName);
+    const symbol = status >= 0 && status < ENUM_VALUES ? this.statuses[status]! : UNKNOWN;
+    return symbol >= 0 ? symbol : this.enumSymbol(this.statuses, status, statusName(status));
   }
 
-  private enumSymbol(known: Map<number, number>, value: number, name: (value: number) => string): number {
-    let symbol = known.get(value);
-    if (symbol === undefined) {
-      symbol = this.registry.symbols.internText(name(value));
-      // Any number may come; only a few are worth keeping.
-      if (known.size < 64) known.set(value, symbol);
-    }
+  private enumSymbol(known: Int32Array, value: number, name: string): number {
+    const symbol = this.registry.symbols.internText(name);
+    // Any number may come; only those that mean something are worth keeping.
+    if (value >= 0 && value < ENUM_VALUES) known[value] = symbol;
     return symbol;
   }
 
@@ -157,7 +160,11 @@ export class AttributeSymbols {
     const at = index * this.width;
     this.ofResource[at + SERVICE] = name ? this.text(name) : ABSENT;
     const hasName = name !== undefined && name.length > 0;
-    const job = !hasName ? new Uint8Array(0) : namespace?.length ? Buffer.concat([namespace, Buffer.from('/'), name]) : name;
+    const job = !hasName
+      ? new Uint8Array(0)
+      : namespace?.length
+        ? Buffer.concat([namespace, Buffer.from('/'), name])
+        : name;
     this.ofResource[at + JOB] = this.text(job);
     this.ofResource[at + INSTANCE] = this.text(instance ?? new Uint8Array(0));
   }

@@ -23,11 +23,28 @@ export class TenantCounters {
   readonly expiredEdges = new Map<string, number>();
 
   discard(reason: DiscardReason, processor: string, count = 1): void {
-    const key = `${reason} ${processor}`;
+    const key = keyOf(reason, processor);
     this.discarded.set(key, (this.discarded.get(key) ?? 0) + count);
   }
 
   expire(kind: string): void {
     this.expiredEdges.set(kind, (this.expiredEdges.get(kind) ?? 0) + 1);
   }
+}
+
+const keys = new Map<string, Map<string, string>>();
+
+/** `reason` and `processor` joined by a space: the same string each time, so that counting a span makes none. */
+function keyOf(reason: DiscardReason, processor: string): string {
+  let ofReason = keys.get(reason);
+  if (ofReason === undefined) {
+    ofReason = new Map();
+    keys.set(reason, ofReason);
+  }
+  let key = ofReason.get(processor);
+  if (key === undefined) {
+    key = `${reason} ${processor}`;
+    ofReason.set(processor, key);
+  }
+  return key;
 }

@@ -48,7 +48,7 @@ export class HostInfo implements Processor {
         this.context.counters.discard('invalid_utf8', NAME);
         continue;
       }
-        table.touch(row, nowMs);
+      table.touch(row, nowMs);
     }
   }
 

@@ -17,18 +17,18 @@ export function compactLabels(pairs: readonly LabelPair[], maxNameLength: number
   return [...labels].filter(([, value]) => value.length > 0).sort(([a], [b]) => (a < b ? -1 : 1));
 }
 
-/** NUL-separated names and values. A NUL inside a value is written as U+0001 0x01, U+0001 as U+0001 0x02. */
+/** NUL-separated names and values. NUL and U+0001 inside a value are written as U+0001 and the digit 0 or 1. */
 export function encodeLabelSet(labels: readonly LabelPair[]): Uint8Array {
   const parts: Uint8Array[] = [];
-  for (const [name, value] of labels) parts.push(utf8(name), Uint8Array.of(0), escape(value), Uint8Array.of(0));
+  for (const [name, value] of labels) parts.push(utf8(name), Uint8Array.of(0), escapeValue(value), Uint8Array.of(0));
   return Buffer.concat(parts);
 }
 
-function escape(value: Uint8Array): Uint8Array {
+function escapeValue(value: Uint8Array): Uint8Array {
   if (!value.some((b) => b < 2)) return value;
   const out: number[] = [];
   for (const b of value) {
-    if (b < 2) out.push(1, b + 1);
+    if (b < 2) out.push(1, 0x30 + b);
     else out.push(b);
   }
   return Uint8Array.from(out);

@@ -1,10 +1,10 @@
 // Filter policies compiled: which spans a processor sees. All policies are pooled: any exclude drops, any include_any keeps, then
 // all includes must match; without those a span is kept unless there was an include_any.
 
+import { utf8, utf8Text } from '../bytes/index.ts';
 import { compileRegex, type FilterPolicy, type PolicyMatch, parsePolicyKey } from '../config/index.ts';
-import { utf8Text } from '../bytes/index.ts';
 import type { SpanBatch } from '../otlp/index.ts';
-import { stringValue } from '../otlp/index.ts';
+import { boolValue, doubleValue, intValue, stringValue } from '../otlp/index.ts';
 import { kindName, statusName } from './names.ts';
 import type { ProcessorContext } from './processor.ts';
 
@@ -35,10 +35,11 @@ export function compileFilter(policies: readonly FilterPolicy[], context: Proces
   const includes = policies.flatMap((p) => compile(p.include));
   return {
     accepts(batch, span) {
-      if (excludes.some((matches) => matches(batch, span))) return false;
-      if (includeAnys.some((matches) => matches(batch, span))) return true;
-      if (includes.length > 0) return includes.every((matches) => matches(batch, span));
-      return includeAnys.length === 0;
+      // Loops, as `some` and `every` would make a closure for every span.
+      for (const matches of excludes) if (matches(batch, span)) return false;
+      for (const matches of includeAnys) if (matches(batch, span)) return true;
+      for (const matches of includes) if (!matches(batch, span)) return false;
+      return includes.length > 0 || includeAnys.length === 0;
     },
   };
 }
@@ -51,15 +52,23 @@ function compileMatch(match: PolicyMatch, context: ProcessorContext): Predicate 
     if ('intrinsic' in target) {
       switch (target.intrinsic) {
         case 'kind':
-          return memo((batch, span) => batch.kind[span]!, (kind) => matchesText(kindName(kind)));
+          return memo(
+            (batch, span) => batch.kind[span]!,
+            (kind) => matchesText(kindName(kind)),
+          );
         case 'status':
-          return memo((batch, span) => batch.status[span]!, (status) => matchesText(statusName(status)));
+          return memo(
+            (batch, span) => batch.status[span]!,
+            (status) => matchesText(statusName(status)),
+          );
         default:
-          return (batch, span) => matchesText(utf8Text(batch.bytes.subarray(batch.nameStart[span]!, batch.nameEnd[span]!)));
+          return (batch, span) =>
+            matchesText(utf8Text(batch.bytes.subarray(batch.nameStart[span]!, batch.nameEnd[span]!)));
       }
     }
     const matchesValue = regex
-      ? (buf: Uint8Array, start: number, end: number) => regex.test(utf8Text(stringValue(buf, start, end) ?? new Uint8Array(0)))
+      ? (buf: Uint8Array, start: number, end: number) =>
+          regex.test(utf8Text(stringValue(buf, start, end) ?? new Uint8Array(0)))
       : strictMatcher(value);
     const slot = context.plan.slotOf(target.attribute);
     if (target.scope === 'resource') {
@@ -75,7 +84,10 @@ function compileMatch(match: PolicyMatch, context: ProcessorContext): Predicate 
       return start >= 0 && matchesValue(batch.bytes, start, batch.slotEnd[at]!);
     };
   });
-  return (batch, span) => predicates.every((matches) => matches(batch, span));
+  return (batch, span) => {
+    for (const matches of predicates) if (!matches(batch, span)) return false;
+    return true;
+  };
 }
 
 /** Enum fields take few values: each is matched once. */
@@ -95,18 +107,20 @@ function memo(read: (batch: SpanBatch, span: number) => number, matches: (value:
 /** The attribute is read as the wanted type; one of another type reads as that type's zero value. */
 function strictMatcher(wanted: string | number | boolean): (buf: Uint8Array, start: number, end: number) => boolean {
   if (typeof wanted === 'string') {
-    return (buf, start, end) => utf8Text(stringValue(buf, start, end) ?? new Uint8Array(0)) === wanted;
+    const bytes = utf8(wanted);
+    // Text that invalid bytes would also read as can't be told by its bytes.
+    const isExact = !wanted.includes('\ufffd');
+    return (buf, start, end) => {
+      // A lone short string, as nearly all are, is compared where it lies.
+      if (isExact && end - start > 1 && end - start < 128 && buf[start] === 10 && start + 2 + buf[start + 1]! === end) {
+        if (end - start - 2 !== bytes.length) return false;
+        for (let i = 0; i < bytes.length; i++) if (bytes[i] !== buf[start + 2 + i]) return false;
+        return true;
+      }
+      return utf8Text(stringValue(buf, start, end) ?? new Uint8Array(0)) === wanted;
+    };
   }
-  if (typeof wanted === 'boolean') return (buf, start, end) => (buf[start] === 16 && end - start === 2 ? buf[start + 1] === 1 : false) === wanted;
-  return (buf, start, end) => numberValue(buf, start, end, Number.isInteger(wanted)) === wanted;
-}
-
-function numberValue(buf: Uint8Array, start: number, end: number, integer: boolean): number {
-  if (integer && buf[start] === 24) {
-    let value = 0n;
-    for (let p = start + 1, shift = 0n; p < end; p++, shift += 7n) value |= BigInt(buf[p]! & 127) << shift;
-    return Number(BigInt.asIntN(64, value));
-  }
-  if (!integer && buf[start] === 33) return new DataView(buf.buffer, buf.byteOffset, buf.length).getFloat64(start + 1, true);
-  return 0;
+  if (typeof wanted === 'boolean') return (buf, start, end) => boolValue(buf, start, end) === wanted;
+  const read = Number.isInteger(wanted) ? intValue : doubleValue;
+  return (buf, start, end) => read(buf, start, end) === wanted;
 }

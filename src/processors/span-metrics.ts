@@ -4,7 +4,15 @@
 import type { SpanMetricsSettings, TenantSettings } from '../config/index.ts';
 import { dimensionLabelName } from '../config/index.ts';
 import type { SpanBatch } from '../otlp/index.ts';
-import { EMPTY_SYMBOL, type HistogramPart, INVALID_LABELS, makeSchema, type RowTable, type TableSchema } from '../registry/index.ts';
+import {
+  BucketIndex,
+  EMPTY_SYMBOL,
+  type HistogramPart,
+  INVALID_LABELS,
+  makeSchema,
+  type RowTable,
+  type TableSchema,
+} from '../registry/index.ts';
 import { ABSENT, type AttributeSymbols } from './attribute-symbols.ts';
 import { constantLabels } from './constant-labels.ts';
 import type { Processor, ProcessorContext, ProcessorSpec } from './processor.ts';
@@ -27,6 +35,20 @@ type Source =
   | { kind: 'mapping'; keys: string[]; join: string }
   /** Wins only if it is not empty; else what was there before stays. */
   | { kind: 'job' | 'instance'; otherwise: Source | undefined };
+
+const OTHER = 0;
+const SERVICE = 1;
+const SPAN_NAME = 2;
+const SPAN_KIND = 3;
+const STATUS_CODE = 4;
+const DIMENSION = 5;
+const OPERATIONS: Partial<Record<Source['kind'], number>> = {
+  service: SERVICE,
+  span_name: SPAN_NAME,
+  span_kind: SPAN_KIND,
+  status_code: STATUS_CODE,
+  dimension: DIMENSION,
+};
 
 export function spanMetricsSpec(settings: TenantSettings): ProcessorSpec | undefined {
   const on = new Set<string>(settings.processors);
@@ -54,10 +76,13 @@ export class SpanMetrics implements Processor {
   private readonly table: RowTable;
   private readonly sources: Source[];
   private readonly slots: number[][];
+  /** The sources as numbers: what the loop over spans goes by; a dimension's slot beside it. */
+  private readonly operations: Uint8Array;
+  private readonly operands: Int32Array;
   private readonly filter: SpanFilter | undefined;
   private readonly weight: SpanWeight | undefined;
   private readonly targetInfo: TargetInfo | undefined;
-  private readonly bounds: Float64Array;
+  private readonly buckets: BucketIndex;
   private readonly countColumn: number;
   private readonly latencyColumn: number;
   private readonly sizeColumn: number;
@@ -71,13 +96,19 @@ export class SpanMetrics implements Processor {
     const names = [...labels.keys()].sort();
     this.sources = names.map((name) => labels.get(name)!);
     this.slots = this.sources.map((source) => slotsOf(source, (key) => plan.slotOf(key)));
+    this.operations = Uint8Array.from(this.sources, (source) => OPERATIONS[source.kind] ?? OTHER);
+    this.operands = Int32Array.from(this.slots, (slots) => slots[0] ?? -1);
     const schema = spanMetricsSchema(context.tenant, settings, names, parts);
     this.table = context.registry.table(schema);
     this.filter = compileFilter(settings.spanMetrics.filterPolicies, context);
-    this.weight = SpanWeight.from(settings.spanMetrics.spanMultiplierKey, settings.spanMetrics.enableTracestateSpanMultiplier, context);
+    this.weight = SpanWeight.from(
+      settings.spanMetrics.spanMultiplierKey,
+      settings.spanMetrics.enableTracestateSpanMultiplier,
+      context,
+    );
     this.targetInfo = settings.spanMetrics.enableTargetInfo ? new TargetInfo(context) : undefined;
     const latency = schema.parts.find((part): part is HistogramPart => part.kind === 'histogram');
-    this.bounds = Float64Array.from(latency?.bounds ?? []);
+    this.buckets = new BucketIndex(latency?.bounds ?? []);
     this.countColumn = columnOf(schema, 'traces_spanmetrics_calls_total');
     this.sizeColumn = columnOf(schema, 'traces_spanmetrics_size_total');
     this.latencyColumn = latency?.column ?? -1;
@@ -85,37 +116,39 @@ export class SpanMetrics implements Processor {
   }
 
   process(batch: SpanBatch, nowMs: number): void {
-    const { table, sources, slots, symbols, filter, weight, bounds, countColumn, latencyColumn, sizeColumn } = this;
+    const { table, operations, operands, symbols, filter, weight, targetInfo, buckets } = this;
+    const { countColumn, latencyColumn, sizeColumn, exemplarBase } = this;
     const { key, fullMask } = table;
-    const labels = sources.length;
+    const { count, kept, view, nameStart, nameEnd, kind, status, resource, sizeBytes, traceStart, traceLength } = batch;
+    const labels = operations.length;
     const width = table.schema.width;
-    const buckets = bounds.length;
     let group = -1;
-    for (let i = 0; i < batch.count; i++) {
-      if (batch.kept[i] === 0) continue;
+    let filtered = 0;
+    for (let i = 0; i < count; i++) {
+      if (kept[i] === 0) continue;
       if (filter !== undefined && !filter.accepts(batch, i)) {
-        this.context.counters.discard('span_metrics_filtered', NAME);
+        filtered++;
         continue;
       }
       for (let l = 0; l < labels; l++) {
-        const source = sources[l]!;
-        switch (source.kind) {
-          case 'span_name':
-            key[l] = symbols.range(batch, batch.nameStart[i]!, batch.nameEnd[i]!);
+        switch (operations[l]) {
+          case SERVICE:
+            key[l] = Math.max(symbols.service(resource[i]!), EMPTY_SYMBOL);
             break;
-          case 'span_kind':
-            key[l] = symbols.kind(batch.kind[i]!);
+          case SPAN_NAME:
+            key[l] = symbols.range(batch, nameStart[i]!, nameEnd[i]!);
             break;
-          case 'status_code':
-            key[l] = symbols.status(batch.status[i]!);
+          case SPAN_KIND:
+            key[l] = symbols.kind(kind[i]!);
             break;
-          case 'dimension': {
-            const symbol = symbols.value(batch, i, slots[l]![0]!);
-            key[l] = symbol === ABSENT ? EMPTY_SYMBOL : symbol;
+          case STATUS_CODE:
+            key[l] = symbols.status(status[i]!);
             break;
-          }
+          case DIMENSION:
+            key[l] = Math.max(symbols.value(batch, i, operands[l]!), EMPTY_SYMBOL);
+            break;
           default:
-            key[l] = this.otherLabel(batch, i, source, slots[l]!);
+            key[l] = this.otherLabel(batch, i, this.sources[l]!, this.slots[l]!);
         }
       }
       let row = table.find();
@@ -134,41 +167,54 @@ export class SpanMetrics implements Processor {
       table.touch(row, nowMs);
       const m = weight === undefined ? 1 : weight.of(batch, i);
       const seconds = batch.seconds[i]!;
-      let bucket = 0;
-      for (let high = buckets; bucket < high; ) {
-        const middle = (bucket + high) >>> 1;
-        if (seconds <= bounds[middle]!) high = middle;
-        else bucket = middle + 1;
-      }
+      const bucket = buckets.of(batch.seconds, i);
       if (refused !== 0) {
         this.spill(row, refused, batch, i, m, seconds, bucket);
       } else {
         const { values } = table;
         const at = row * width;
         if (countColumn >= 0) values[at + countColumn] = values[at + countColumn]! + m;
-        if (sizeColumn >= 0) values[at + sizeColumn] = values[at + sizeColumn]! + batch.sizeBytes[i]!;
+        if (sizeColumn >= 0) values[at + sizeColumn] = values[at + sizeColumn]! + sizeBytes[i]!;
         if (latencyColumn >= 0) {
           values[at + latencyColumn] = values[at + latencyColumn]! + seconds * m;
           const b = at + latencyColumn + 1 + bucket;
           values[b] = values[b]! + m;
-          table.exemplars.set(row, this.exemplarBase + bucket, seconds, batch.bytes, batch.traceStart[i]!, batch.traceLength[i]!);
+          if (traceLength[i] === 16)
+            table.exemplars.setId(row, exemplarBase + bucket, batch.seconds, i, view, traceStart[i]!);
+          else table.exemplars.set(row, exemplarBase + bucket, seconds, batch.bytes, traceStart[i]!, traceLength[i]!);
         }
       }
-      if (this.targetInfo !== undefined && group !== batch.group[i]) {
+      if (targetInfo !== undefined && group !== batch.group[i]) {
         // Once per ResourceSpans; of one with invalid labels each span is counted, so it stays "not yet said".
-        if (this.targetInfo.say(batch.resource[i]!, nowMs)) group = batch.group[i]!;
+        if (targetInfo.say(resource[i]!, nowMs)) group = batch.group[i]!;
       }
     }
+    if (filtered > 0) this.context.counters.discard('span_metrics_filtered', NAME, filtered);
   }
 
   /** Under a limit: each part goes to the row if it is admitted there, else to the overflow row. */
-  private spill(row: number, refused: number, batch: SpanBatch, i: number, m: number, seconds: number, bucket: number): void {
+  private spill(
+    row: number,
+    refused: number,
+    batch: SpanBatch,
+    i: number,
+    m: number,
+    seconds: number,
+    bucket: number,
+  ): void {
     const { table } = this;
     table.schema.parts.forEach((part, index) => {
       const target = refused & (1 << index) ? table.overflowRow : row;
       if (part.kind === 'histogram') {
         table.observe(target, part, bucket, seconds, m);
-        table.exemplars.set(target, part.exemplarBase + bucket, seconds, batch.bytes, batch.traceStart[i]!, batch.traceLength[i]!);
+        table.exemplars.set(
+          target,
+          part.exemplarBase + bucket,
+          seconds,
+          batch.bytes,
+          batch.traceStart[i]!,
+          batch.traceLength[i]!,
+        );
       } else if (part.kind === 'counter') {
         table.add(target, part, part.column === this.sizeColumn ? batch.sizeBytes[i]! : m);
       }
@@ -204,7 +250,8 @@ export class SpanMetrics implements Processor {
     const parts: string[] = [];
     for (const slot of slots) {
       const symbol = this.symbols.value(batch, i, slot);
-      if (symbol > EMPTY_SYMBOL) parts.push(Buffer.from(this.context.registry.symbols.bytes(symbol)).toString('latin1'));
+      if (symbol > EMPTY_SYMBOL)
+        parts.push(Buffer.from(this.context.registry.symbols.bytes(symbol)).toString('latin1'));
     }
     return this.symbols.text(Buffer.from(parts.join(Buffer.from(join).toString('latin1')), 'latin1'));
   }
@@ -217,7 +264,13 @@ function spanMetricsSchema(tenant: string, settings: TenantSettings, names: stri
     [
       ...(parts.count ? [{ kind: 'counter', metric: 'traces_spanmetrics_calls_total' } as const] : []),
       ...(parts.latency
-        ? [{ kind: 'histogram', metric: 'traces_spanmetrics_latency', bounds: settings.spanMetrics.histogramBuckets } as const]
+        ? [
+            {
+              kind: 'histogram',
+              metric: 'traces_spanmetrics_latency',
+              bounds: settings.spanMetrics.histogramBuckets,
+            } as const,
+          ]
         : []),
       ...(parts.size ? [{ kind: 'counter', metric: 'traces_spanmetrics_size_total' } as const] : []),
     ],
@@ -234,14 +287,16 @@ function columnOf(schema: TableSchema, metric: string): number {
 function slotsOf(source: Source, slotOf: (key: string) => number): number[] {
   if (source.kind === 'dimension') return [slotOf(source.key)];
   if (source.kind === 'mapping') return source.keys.map(slotOf);
-  if ((source.kind === 'job' || source.kind === 'instance') && source.otherwise) return slotsOf(source.otherwise, slotOf);
+  if ((source.kind === 'job' || source.kind === 'instance') && source.otherwise)
+    return slotsOf(source.otherwise, slotOf);
   return [];
 }
 
 /** Label name → where its value comes from; of several with one name the last one added counts. */
 function compileLabels(settings: SpanMetricsSettings, maxNameLength: number): Map<string, Source> {
   const labels = new Map<string, Source>();
-  const set = (name: string, source: Source) => labels.set(maxNameLength > 0 ? name.slice(0, maxNameLength) : name, source);
+  const set = (name: string, source: Source) =>
+    labels.set(maxNameLength > 0 ? name.slice(0, maxNameLength) : name, source);
   const { intrinsicDimensions: on } = settings;
   if (on.service) set('service', { kind: 'service' });
   if (on.spanName) set('span_name', { kind: 'span_name' });

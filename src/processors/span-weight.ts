@@ -2,7 +2,7 @@
 // or from an attribute that holds the sampling ratio. 1 where neither says anything.
 
 import { utf8Text } from '../bytes/index.ts';
-import type { Resource, SpanBatch } from '../otlp/index.ts';
+import { doubleValue, type Resource, type SpanBatch } from '../otlp/index.ts';
 import type { ProcessorContext } from './processor.ts';
 
 const TWO_56 = 2 ** 56;
@@ -72,8 +72,7 @@ function resourceWeight(resource: Resource, key: Uint8Array): number {
 
 /** 1 / ratio where the AnyValue is a double above 0; else 0. */
 function ratioWeight(buf: Uint8Array, start: number, end: number): number {
-  if (end - start !== 9 || buf[start] !== 33) return 0;
-  const ratio = new DataView(buf.buffer, buf.byteOffset, buf.length).getFloat64(start + 1, true);
+  const ratio = doubleValue(buf, start, end);
   return ratio > 0 ? 1 / ratio : 0;
 }
 

@@ -2,8 +2,8 @@
 // ResourceSpans with an accepted span.
 
 import { sanitizeLabelName } from '../config/index.ts';
-import { INVALID_LABELS, makeSchema, type RowTable } from '../registry/index.ts';
 import type { Resource } from '../otlp/index.ts';
+import { INVALID_LABELS, makeSchema, type RowTable } from '../registry/index.ts';
 import { constantLabels } from './constant-labels.ts';
 import { compactLabels, encodeLabelSet, type LabelPair } from './label-set.ts';
 import type { ProcessorContext } from './processor.ts';
@@ -22,7 +22,8 @@ export class TargetInfo {
   private readonly excluded: ReadonlySet<string>;
   /** Resource → symbol of its label set. */
   private sets = new Int32Array(0);
-  private generations = '';
+  private resourceGeneration = -1;
+  private registryGeneration = -1;
 
   constructor(context: ProcessorContext) {
     this.context = context;
@@ -56,11 +57,13 @@ export class TargetInfo {
 
   private setOf(resource: number): number {
     const { resources, registry } = this.context;
-    const generations = `${resources.generation} ${registry.generation}`;
-    if (generations !== this.generations || resource >= this.sets.length) {
+    const isCurrent =
+      resources.generation === this.resourceGeneration && registry.generation === this.registryGeneration;
+    if (!isCurrent || resource >= this.sets.length) {
       const wider = new Int32Array(Math.max(64, resources.count * 2)).fill(UNKNOWN);
-      if (generations === this.generations) wider.set(this.sets);
-      this.generations = generations;
+      if (isCurrent) wider.set(this.sets);
+      this.resourceGeneration = resources.generation;
+      this.registryGeneration = registry.generation;
       this.sets = wider;
     }
     if (this.sets[resource] === UNKNOWN) this.sets[resource] = this.labelSet(resources.get(resource));
@@ -81,7 +84,8 @@ export class TargetInfo {
     const name = text('service.name');
     const namespace = text('service.namespace');
     const instance = settings.spanMetrics.enableInstanceLabel ? text('service.instance.id') : EMPTY;
-    const job = name.length === 0 ? EMPTY : namespace.length === 0 ? name : Buffer.concat([namespace, encoder.encode('/'), name]);
+    const job =
+      name.length === 0 ? EMPTY : namespace.length === 0 ? name : Buffer.concat([namespace, encoder.encode('/'), name]);
     if (others === 0 || (job.length === 0 && instance.length === 0)) return NOTHING;
     if (job.length > 0) pairs.push(['job', job]);
     if (instance.length > 0) pairs.push(['instance', instance]);

@@ -3,17 +3,22 @@
 
 const ID_BYTES = 16;
 
+// A pool entry is one record of 32 bytes, so that an update touches one cache line. As doubles: the value first. As int32:
+const ID = 2;
+const OWNER = 6;
+const LENGTH = 7;
+const INTS = 8;
+/** LENGTH of an id that is not of 16 bytes; 0 = the last observation had no trace id. */
+const ODD = 255;
+
 export class ExemplarPool {
   count = 0;
   private readonly perRow: number;
   /** Row × bucket → pool index + 1; 0 = none. */
   private slots: Int32Array;
-  private owners = new Int32Array(64);
-  private values = new Float64Array(64);
-  /** 0 = the last observation had no trace id. */
-  private lengths = new Uint8Array(64);
-  private ids = new Uint8Array(64 * ID_BYTES);
-  private readonly longIds = new Map<number, Uint8Array>();
+  private values = new Float64Array((64 * INTS) / 2);
+  private ints = new Int32Array(this.values.buffer);
+  private readonly oddIds = new Map<number, Uint8Array>();
 
   constructor(perRow: number, rows: number) {
     this.perRow = perRow;
@@ -26,44 +31,57 @@ export class ExemplarPool {
     this.slots = wider;
   }
 
+  /** The value is values[index] (see BucketIndex.of), the trace id the 16 bytes of `view` from `start` on. Hot; `set` takes all else. */
+  setId(row: number, bucket: number, values: Float64Array, index: number, view: DataView, start: number): void {
+    const owner = row * this.perRow + bucket;
+    let i = this.slots[owner]! - 1;
+    if (i < 0) i = this.add(owner);
+    const { ints } = this;
+    const o = i * INTS;
+    this.values[o >> 1] = values[index]!;
+    ints[o + ID] = view.getInt32(start, true);
+    ints[o + ID + 1] = view.getInt32(start + 4, true);
+    ints[o + ID + 2] = view.getInt32(start + 8, true);
+    ints[o + ID + 3] = view.getInt32(start + 12, true);
+    ints[o + LENGTH] = ID_BYTES;
+  }
+
   /** The trace id is buf[start, start + length). */
   set(row: number, bucket: number, value: number, buf: Uint8Array, start: number, length: number): void {
+    if (length === ID_BYTES) {
+      this.setId(row, bucket, Float64Array.of(value), 0, new DataView(buf.buffer, buf.byteOffset, buf.length), start);
+      return;
+    }
     const owner = row * this.perRow + bucket;
     let i = this.slots[owner]! - 1;
     if (i < 0) {
       if (length === 0) return;
-      i = this.count++;
-      if (i === this.owners.length) this.grow();
-      this.slots[owner] = i + 1;
-      this.owners[i] = owner;
+      i = this.add(owner);
     }
-    this.values[i] = value;
-    if (length === ID_BYTES) {
-      const { ids } = this;
-      const o = i * ID_BYTES;
-      for (let k = 0; k < ID_BYTES; k++) ids[o + k] = buf[start + k]!;
-      this.lengths[i] = ID_BYTES;
-    } else {
-      this.longIds.set(i, buf.slice(start, start + length));
-      this.lengths[i] = length === 0 ? 0 : 255;
-    }
+    this.values[(i * INTS) >> 1] = value;
+    if (length > 0) this.oddIds.set(i, buf.slice(start, start + length));
+    this.ints[i * INTS + LENGTH] = length === 0 ? 0 : ODD;
   }
 
   /** Visits what will be said: exemplars whose last observation had a trace id that isn't all zeros, in order of first sight. */
   visit(visitor: (row: number, bucket: number, value: number, traceId: Uint8Array) => void): void {
-    for (let i = 0; i < this.count; i++) {
-      if (this.lengths[i] === 0) continue;
-      const id = this.lengths[i] === ID_BYTES ? this.ids.subarray(i * ID_BYTES, (i + 1) * ID_BYTES) : this.longIds.get(i)!;
+    const { ints, values, count } = this;
+    const bytes = new Uint8Array(ints.buffer);
+    for (let i = 0; i < count; i++) {
+      const o = i * INTS;
+      if (ints[o + LENGTH] === 0) continue;
+      const at = (o + ID) * 4;
+      const id = ints[o + LENGTH] === ID_BYTES ? bytes.subarray(at, at + ID_BYTES) : this.oddIds.get(i)!;
       if (id.every((b) => b === 0)) continue;
-      const owner = this.owners[i]!;
-      visitor(Math.floor(owner / this.perRow), owner % this.perRow, this.values[i]!, id);
+      const owner = ints[o + OWNER]!;
+      visitor(Math.floor(owner / this.perRow), owner % this.perRow, values[o >> 1]!, id);
     }
   }
 
   clear(): void {
-    for (let i = 0; i < this.count; i++) this.slots[this.owners[i]!] = 0;
+    for (let i = 0; i < this.count; i++) this.slots[this.ints[i * INTS + OWNER]!] = 0;
     this.count = 0;
-    this.longIds.clear();
+    this.oddIds.clear();
   }
 
   /** Forgets a row's exemplars: its slot is about to be given to another row. */
@@ -72,22 +90,29 @@ export class ExemplarPool {
     for (let owner = from; owner < from + this.perRow; owner++) {
       const i = this.slots[owner]! - 1;
       if (i < 0) continue;
-      this.lengths[i] = 0;
+      this.ints[i * INTS + LENGTH] = 0;
       this.slots[owner] = 0;
     }
   }
 
+  /** Bytes of memory held. */
+  get sizeBytes(): number {
+    return this.slots.length * 4 + this.ints.length * 4;
+  }
+
+  private add(owner: number): number {
+    const i = this.count++;
+    if ((i + 1) * INTS > this.ints.length) this.grow();
+    this.slots[owner] = i + 1;
+    this.ints[i * INTS + OWNER] = owner;
+    return i;
+  }
+
   private grow(): void {
-    const n = this.owners.length * 2;
-    const owners = new Int32Array(n);
-    owners.set(this.owners);
-    const values = new Float64Array(n);
+    const values = new Float64Array(this.values.length * 2);
     values.set(this.values);
-    const lengths = new Uint8Array(n);
-    lengths.set(this.lengths);
-    const ids = new Uint8Array(n * ID_BYTES);
-    ids.set(this.ids);
-    Object.assign(this, { owners, values, lengths, ids });
+    this.values = values;
+    this.ints = new Int32Array(values.buffer);
   }
 }
 

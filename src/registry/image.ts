@@ -31,7 +31,7 @@ export class TableImage {
   readonly schema: TableSchema;
   readonly series: readonly SeriesSpec[];
   readonly rows = new Map<number, ImageRow>();
-  /** Rows that ended at the boundary this image stands at, and did not come back in it: their series get a stale marker. */
+  /** Rows that ended at the boundary this image stands at. Those of their series that no live row has now get a stale marker. */
   ended: ImageRow[] = [];
   /** Rows that carry something of this boundary only (zero samples, exemplars). */
   private fresh: ImageRow[] = [];
@@ -65,11 +65,14 @@ export class TableImage {
       const row = this.rows.get(id);
       if (!row) return;
       row.admitted = columns.admitted[i]!;
-      row.unborn = columns.unborn[i]!;
-      row.zeroMs = columns.zeroMs[i]!;
+      if (columns.unborn[i] !== 0) {
+        // Of several boundaries that come together in one, each has its births.
+        row.unborn |= columns.unborn[i]!;
+        row.zeroMs = columns.zeroMs[i]!;
+        this.fresh.push(row);
+      }
       // A copy: a view would keep the whole boundary's array alive for as long as its idlest row.
       if (width > 0) row.values.set(columns.values.subarray(i * width, (i + 1) * width));
-      if (row.unborn !== 0) this.fresh.push(row);
     });
     let top = 0;
     columns.exemplarRows.forEach((index, i) => {
@@ -88,7 +91,6 @@ export class TableImage {
   private born(columns: RowsColumns): void {
     const width = this.schema.labels.length;
     let top = 0;
-    const back = new Set<string>();
     columns.bornIds.forEach((id, i) => {
       const labels: string[] = [];
       for (let k = 0; k < width; k++) {
@@ -96,7 +98,6 @@ export class TableImage {
         labels.push(n === 0 ? '' : utf8Text(columns.bornBytes.subarray(top, top + n)));
         top += n;
       }
-      if (this.ended.length > 0) back.add(labels.join('\u0000'));
       this.rows.set(id, {
         id,
         labels,
@@ -108,7 +109,6 @@ export class TableImage {
         values: new Float64Array(this.schema.width),
       });
     });
-    if (back.size > 0) this.ended = this.ended.filter((row) => !back.has(row.labels.join('\u0000')));
   }
 }
 

@@ -1,3 +1,4 @@
+export { BucketIndex } from './bucket-index.ts';
 export { traceIdText } from './exemplars.ts';
 export { type ImageExemplar, type ImageRow, TableImage, TenantImage } from './image.ts';
 export { Limiter } from './limiter.ts';

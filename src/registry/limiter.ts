@@ -11,7 +11,7 @@ export interface LimiterCounters {
 }
 
 export class Limiter {
-  readonly type: 'series' | 'entity';
+  type: 'series' | 'entity';
   /** 0 = unlimited. */
   maxSeries = 0;
   maxEntities = 0;
@@ -30,10 +30,16 @@ export class Limiter {
 
   constructor(type: 'series' | 'entity', maxSeries: number, maxEntities: number) {
     this.type = type;
-    this.configure(maxSeries, maxEntities);
+    this.configure(type, maxSeries, maxEntities);
   }
 
-  configure(maxSeries: number, maxEntities: number): void {
+  /** What is active stays; under another type it is counted anew, by `restore`. */
+  configure(type: 'series' | 'entity', maxSeries: number, maxEntities: number): void {
+    if (type !== this.type) {
+      this.type = type;
+      this.activeSeries = 0;
+      this.entities.clear();
+    }
     this.maxSeries = this.type === 'series' ? maxSeries : 0;
     this.maxEntities = this.type === 'entity' ? maxEntities : 0;
   }

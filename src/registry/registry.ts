@@ -48,10 +48,12 @@ export class Registry implements StateHolder {
     if (existing) {
       if (isDeepStrictEqual(existing.schema, schema)) return existing;
       existing.endAll();
-      this.retired.push(existing);
+      // One that no boundary knows has nothing to say.
+      if (existing.ended.length > 0) this.retired.push(existing);
       this.loaders.delete(existing);
     }
     const table = new RowTable(schema, this.symbols, this.limiter);
+    if (existing) table.inherit(existing);
     this.tables.set(schema.name, table);
     return table;
   }
@@ -59,7 +61,9 @@ export class Registry implements StateHolder {
   /** New limits and stale duration; what is active stays. */
   configure(options: RegistryOptions): void {
     this.staleDurationMs = options.staleDurationMs;
-    this.limiter.configure(options.maxActiveSeries, options.maxActiveEntities);
+    const counts = this.limiter.type === options.limiterType;
+    this.limiter.configure(options.limiterType, options.maxActiveSeries, options.maxActiveEntities);
+    if (!counts) for (const table of this.tables.values()) table.recount();
   }
 
   get activeSeries(): number {

@@ -55,9 +55,9 @@ export class RowTable {
   symbols: Symbols;
   private readonly limiter: Limiter;
   private readonly width: number;
+  /** Pairs of row (-1 = none) and hash, side by side: a probe touches one cache line. */
   private slots: Int32Array;
   private mask: number;
-  private hashes: Int32Array;
   private dirty: Uint8Array;
   private free: number[] = [];
   private capacity = INITIAL_ROWS;
@@ -78,29 +78,25 @@ export class RowTable {
     this.live = new Uint8Array(n);
     this.updatedMs = new Float64Array(n);
     this.ids = new Float64Array(n);
-    this.hashes = new Int32Array(n);
     this.dirty = new Uint8Array(n);
     this.dirtyRows = new Int32Array(n);
-    this.slots = new Int32Array(n * 4).fill(-1);
-    this.mask = n * 4 - 1;
+    this.slots = emptySlots(n);
+    this.mask = this.slots.length / 2 - 1;
     this.exemplars = new ExemplarPool(schema.exemplarSlots, n);
   }
 
   /** The row of `key`, or -1. */
   find(): number {
-    const { key, keys, width, slots, mask, hashes } = this;
-    const h = hashKey(key, width);
-    let p = h & mask;
-    for (;;) {
-      const row = slots[p]!;
+    const { key, keys, width, slots, mask } = this;
+    const h = hashKey(key, 0, width);
+    for (let p = h & mask; ; p = (p + 1) & mask) {
+      const row = slots[2 * p]!;
       if (row < 0) return -1;
-      if (hashes[row] === h) {
-        const o = row * width;
-        let i = 0;
-        while (i < width && keys[o + i] === key[i]) i++;
-        if (i === width) return row;
-      }
-      p = (p + 1) & mask;
+      if (slots[2 * p + 1] !== h) continue;
+      const o = row * width;
+      let i = 0;
+      while (i < width && keys[o + i] === key[i]) i++;
+      if (i === width) return row;
     }
   }
 
@@ -152,15 +148,28 @@ export class RowTable {
     let n = 0;
     for (let row = 0; row < this.highWater; row++) {
       if (this.live[row] === 1 && this.updatedMs[row]! < cutoffMs) {
-        this.end(row);
+        this.finish(row);
         n++;
       }
     }
+    if (n > 0) this.compactDirty();
     return n;
   }
 
   /** Ends one row: its series stop, its capacity is given back. */
   end(row: number): void {
+    const wasDirty = this.dirty[row] === 1;
+    this.finish(row);
+    if (wasDirty) this.compactDirty();
+  }
+
+  endAll(): void {
+    for (let row = 0; row < this.highWater; row++) if (this.live[row] === 1) this.finish(row);
+    this.compactDirty();
+  }
+
+  /** `end` but for the list of dirty rows, which the caller puts right before any row is made. */
+  private finish(row: number): void {
     if (this.unsaid[row] === 0) {
       this.ended.push(this.ids[row]!);
       this.endedIdentities.push(this.identity(this.keys, row * this.width));
@@ -173,12 +182,8 @@ export class RowTable {
     this.exemplars.forgetRow(row);
     this.live[row] = 0;
     this.liveRows--;
-    if (this.dirty[row] === 1) this.cleanDirty(row);
+    this.dirty[row] = 0;
     this.free.push(row);
-  }
-
-  endAll(): void {
-    for (let row = 0; row < this.highWater; row++) if (this.live[row] === 1) this.end(row);
   }
 
   /** The label set of a row as one string of its values' bytes: identity across symbol renumbering. */
@@ -192,8 +197,37 @@ export class RowTable {
     return text;
   }
 
+  /** Takes over what a table of another schema remembers of label sets that ended: the same series may be born here again. */
+  inherit(from: RowTable): void {
+    for (const [identity, endedMs] of from.endedLately) this.endedLately.set(identity, endedMs);
+    this.endedIdentities = [...from.endedIdentities];
+    this.saidMs = from.saidMs;
+  }
+
+  /** Counts the parts that are active with a limiter that has begun anew. */
+  recount(): void {
+    for (let row = 0; row < this.highWater; row++) {
+      if (this.live[row] === 0) continue;
+      const mask = this.admitted[row]!;
+      this.admitted[row] = 0;
+      this.restoreAdmitted(row, mask);
+    }
+  }
+
   forgetEndedBefore(tMs: number): void {
-    for (const [identity, endedMs] of this.endedLately) if (endedMs < tMs - REMEMBER_ENDED_MS) this.endedLately.delete(identity);
+    for (const [identity, endedMs] of this.endedLately)
+      if (endedMs < tMs - REMEMBER_ENDED_MS) this.endedLately.delete(identity);
+  }
+
+  /** Bytes of memory held, without the strings. */
+  get sizeBytes(): number {
+    const { values, updatedMs, ids, keys, slots, dirtyRows } = this;
+    return (
+      (values.length + updatedMs.length + ids.length) * 8 +
+      (keys.length + slots.length + dirtyRows.length) * 4 +
+      this.capacity * 5 +
+      this.exemplars.sizeBytes
+    );
   }
 
   /** All dirty marks are gone after this: the boundary has said them. */
@@ -237,9 +271,8 @@ export class RowTable {
     for (let row = 0; row < this.highWater; row++) {
       if (this.live[row] === 0) continue;
       for (let i = row * this.width; i < (row + 1) * this.width; i++) this.keys[i] = translate(this.keys[i]!);
-      if (row !== this.overflowRow) this.hashes[row] = hashKey(this.keys.subarray(row * this.width, (row + 1) * this.width), this.width);
     }
-    this.relinkAll();
+    this.relink(this.highWater);
   }
 
   /** Gives the overflow row, made at first need and never counted as active, these parts too. */
@@ -308,42 +341,55 @@ export class RowTable {
     this.dirtyRows[this.dirtyCount++] = row;
   }
 
+  /** Takes a row off the list that was put on it last. */
   private cleanDirty(row: number): void {
     this.dirty[row] = 0;
-    const at = this.dirtyRows.subarray(0, this.dirtyCount).lastIndexOf(row);
-    this.dirtyRows.copyWithin(at, at + 1, this.dirtyCount--);
+    if (this.dirtyRows[this.dirtyCount - 1] === row) this.dirtyCount--;
+    else this.compactDirty();
+  }
+
+  /** Drops the rows from the list that are not dirty any more. */
+  private compactDirty(): void {
+    const { dirty, dirtyRows, dirtyCount } = this;
+    let n = 0;
+    for (let i = 0; i < dirtyCount; i++) if (dirty[dirtyRows[i]!] === 1) dirtyRows[n++] = dirtyRows[i]!;
+    this.dirtyCount = n;
   }
 
   private link(row: number): void {
-    const h = hashKey(this.keys.subarray(row * this.width, (row + 1) * this.width), this.width);
-    this.hashes[row] = h;
-    let p = h & this.mask;
-    while (this.slots[p]! >= 0) p = (p + 1) & this.mask;
-    this.slots[p] = row;
+    const { slots, mask } = this;
+    const h = hashKey(this.keys, row * this.width, this.width);
+    let p = h & mask;
+    while (slots[2 * p]! >= 0) p = (p + 1) & mask;
+    slots[2 * p] = row;
+    slots[2 * p + 1] = h;
   }
 
   /** Removes without tombstones: later entries of the probe run move back where they may. */
   private unlink(row: number): void {
-    const { slots, mask, hashes } = this;
-    let hole = hashes[row]! & mask;
-    while (slots[hole] !== row) hole = (hole + 1) & mask;
-    for (let p = (hole + 1) & mask; slots[p]! >= 0; p = (p + 1) & mask) {
-      const home = hashes[slots[p]!]! & mask;
+    const { slots, mask } = this;
+    let hole = hashKey(this.keys, row * this.width, this.width) & mask;
+    while (slots[2 * hole] !== row) hole = (hole + 1) & mask;
+    for (let p = (hole + 1) & mask; slots[2 * p]! >= 0; p = (p + 1) & mask) {
+      const home = slots[2 * p + 1]! & mask;
       if (((p - home) & mask) >= ((p - hole) & mask)) {
-        slots[hole] = slots[p]!;
+        slots[2 * hole] = slots[2 * p]!;
+        slots[2 * hole + 1] = slots[2 * p + 1]!;
         hole = p;
       }
     }
-    slots[hole] = -1;
+    slots[2 * hole] = -1;
   }
 
-  private relinkAll(): void {
+  private relink(rows: number): void {
     this.slots.fill(-1);
-    for (let row = 0; row < this.highWater; row++) if (this.live[row] === 1 && row !== this.overflowRow) this.link(row);
+    for (let row = 0; row < rows; row++) if (this.live[row] === 1 && row !== this.overflowRow) this.link(row);
   }
 
+  /** By a half: doubling would hold up to twice of what a million rows need (bench/micro/rows.ts). */
   private grow(): void {
-    const n = this.capacity * 2;
+    const before = this.capacity;
+    const n = before < 4096 ? before * 2 : before + (before >> 1);
     const int = (old: Int32Array, size: number) => {
       const wider = new Int32Array(size);
       wider.set(old);
@@ -360,7 +406,6 @@ export class RowTable {
       return wider;
     };
     this.keys = int(this.keys, n * this.width);
-    this.hashes = int(this.hashes, n);
     this.admitted = byte(this.admitted);
     this.unborn = byte(this.unborn);
     this.unsaid = byte(this.unsaid);
@@ -370,18 +415,27 @@ export class RowTable {
     this.ids = double(this.ids, n);
     this.values = double(this.values, n * this.schema.width);
     this.exemplars.growRows(n);
-    this.slots = new Int32Array(n * 4).fill(-1);
-    this.mask = n * 4 - 1;
-    // The row that is being allocated is not live yet, so it is not linked here.
-    for (let row = 0; row < this.capacity; row++) if (this.live[row] === 1 && row !== this.overflowRow) this.link(row);
     this.capacity = n;
+    const slots = emptySlots(n);
+    if (slots.length === this.slots.length) return;
+    this.slots = slots;
+    this.mask = slots.length / 2 - 1;
+    // The row that is being allocated is not live yet, so it is not linked here.
+    this.relink(before);
   }
 }
 
-function hashKey(key: Int32Array, width: number): number {
+/** Slots for so many rows, at most two in three taken. */
+function emptySlots(rows: number): Int32Array {
+  let n = 128;
+  while (n * 2 < rows * 3) n *= 2;
+  return new Int32Array(n * 2).fill(-1);
+}
+
+function hashKey(key: Int32Array, at: number, width: number): number {
   let h = 0;
   for (let i = 0; i < width; i++) {
-    h = Math.imul(h ^ key[i]!, 0x9e3779b1);
+    h = Math.imul(h ^ key[at + i]!, 0x9e3779b1);
     h ^= h >>> 15;
   }
   return h;

@@ -43,7 +43,14 @@ export function seriesOf(schema: TableSchema): SeriesSpec[] {
           zero: true,
         });
       }
-      specs.push({ ...base, name: `${part.metric}_sum`, type: 'histogram', kind: 'sum', column: part.column, zero: false });
+      specs.push({
+        ...base,
+        name: `${part.metric}_sum`,
+        type: 'histogram',
+        kind: 'sum',
+        column: part.column,
+        zero: false,
+      });
       specs.push({
         ...base,
         name: `${part.metric}_count`,
@@ -105,7 +112,7 @@ export function seriesLabels(
   return labels;
 }
 
-/** Undoes the escaping of NUL and U+0001 in a free label set. */
+/** Undoes the escaping of NUL and U+0001 in a free label set (processors/label-set.ts). */
 function unescapeValue(text: string): string {
-  return text.replace(/\u0001([\u0001\u0002])/g, (_, c: string) => (c === '\u0001' ? '\u0000' : '\u0001'));
+  return text.replaceAll('\u00010', '\u0000').replaceAll('\u00011', '\u0001');
 }

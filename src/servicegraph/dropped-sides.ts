@@ -43,6 +43,13 @@ export class DroppedSides {
     }
   }
 
+  /** Takes over what its predecessor remembers. */
+  adopt(from: DroppedSides): void {
+    for (const [key, expiresMs] of from.sides) this.sides.set(key, expiresMs);
+    this.changed = new Set(from.changed);
+    this.overflows = from.overflows;
+  }
+
   changes(): Section {
     const keys = [...this.changed];
     this.changed = new Set();
@@ -60,7 +67,12 @@ export class DroppedSides {
     }
   }
 
+  /** In the order of the keys: that of their making is not known after a load. */
   private section(keys: string[]): Section {
-    return { name: 'dropped-sides', meta: { holder: 'dropped-sides', sides: keys.map((key) => [key, this.sides.get(key) ?? -1]) }, columns: {} };
+    return {
+      name: 'dropped-sides',
+      meta: { holder: 'dropped-sides', sides: keys.sort().map((key) => [key, this.sides.get(key) ?? -1]) },
+      columns: {},
+    };
   }
 }

@@ -1,7 +1,7 @@
 // The labels of an edge: client, server, connection type, and the configured dimensions of either side. Compiled once to one
 // source per label name; of several with one name the last counts, also where it has no value.
 
-import { sanitizeLabelName, type ServiceGraphsSettings } from '../config/index.ts';
+import { type ServiceGraphsSettings, sanitizeLabelName } from '../config/index.ts';
 
 export type EdgeLabel = { kind: 'client' | 'server' | 'connection' } | { kind: 'value'; index: number };
 
@@ -60,5 +60,12 @@ export function compileEdgeLabels(settings: ServiceGraphsSettings, maxNameLength
     set(VIRTUAL_NODE, { kind: 'value', index: virtualNode });
   }
   const names = [...labels.keys()].sort();
-  return { names, sources: names.map((name) => labels.get(name)!), dimensions, virtualNode, width, stored: [...stored.keys()] };
+  return {
+    names,
+    sources: names.map((name) => labels.get(name)!),
+    dimensions,
+    virtualNode,
+    width,
+    stored: [...stored.keys()],
+  };
 }

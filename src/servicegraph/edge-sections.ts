@@ -43,7 +43,7 @@ function build(store: EdgeStore, symbols: Symbols, edges: readonly number[], end
     ended: Float64Array.from(ended).sort(),
     keys: concat(edges, store.keys, KEY_INTS),
     values: concat(edges, store.values, store.dimensions).map(localOf),
-    traceIds: new Uint8Array(edges.flatMap((edge) => [...store.traceIds.subarray(edge * 16, edge * 16 + 16)])),
+    traceIds: traceIdsOf(store, edges),
   };
   for (const field of INT_FIELDS) {
     const isSymbol = field !== 'kind';
@@ -56,6 +56,15 @@ function build(store: EdgeStore, symbols: Symbols, edges: readonly number[], end
   columns['textBytes'] = new Uint8Array(Buffer.concat(texts));
   const meta: EdgesMeta = { holder: 'edges', dimensions: store.dimensions, nextSequence: store.nextSequence };
   return { name: 'edges', meta, columns };
+}
+
+/** Sixteen bytes an edge. Behind a shorter id the slot holds what an earlier edge left there: not said. */
+function traceIdsOf(store: EdgeStore, edges: readonly number[]): Uint8Array {
+  const out = new Uint8Array(edges.length * 16);
+  edges.forEach((edge, i) => {
+    out.set(store.traceIds.subarray(edge * 16, edge * 16 + store.traceLengths[edge]!), i * 16);
+  });
+  return out;
 }
 
 function concat(edges: readonly number[], column: Int32Array, width: number): Int32Array {
@@ -90,7 +99,9 @@ export class EdgeLoader {
     const texts: number[] = [];
     let top = 0;
     for (const n of columns['textLengths'] as Uint32Array) {
-      texts.push(n === 0 ? EMPTY_SYMBOL : this.symbols.internBytes((columns['textBytes'] as Uint8Array).subarray(top, top + n)));
+      texts.push(
+        n === 0 ? EMPTY_SYMBOL : this.symbols.internBytes((columns['textBytes'] as Uint8Array).subarray(top, top + n)),
+      );
       top += n;
     }
     const symbolOf = (local: number): number => (local < 0 ? NONE : texts[local]!);
@@ -111,7 +122,9 @@ export class EdgeLoader {
       for (const field of BYTE_FIELDS) store[field][edge] = (columns[field] as Uint8Array)[i]!;
       store.traceIds.set((columns['traceIds'] as Uint8Array).subarray(i * 16, (i + 1) * 16), edge * 16);
       for (let d = 0; d < meta.dimensions; d++) {
-        store.values[edge * meta.dimensions + d] = symbolOf((columns['values'] as Int32Array)[i * meta.dimensions + d]!);
+        store.values[edge * meta.dimensions + d] = symbolOf(
+          (columns['values'] as Int32Array)[i * meta.dimensions + d]!,
+        );
       }
     });
     store.nextSequence = meta.nextSequence;

@@ -62,6 +62,7 @@ export class EdgeStore {
   flags!: Uint8Array;
   /** Trace id for exemplars. */
   traceIds!: Uint8Array;
+  traceIdsView!: DataView;
   traceLengths!: Uint8Array;
   /** Numbers edges in the order of their making; the ledger speaks of edges by it. */
   sequence!: Float64Array;
@@ -76,10 +77,11 @@ export class EdgeStore {
   private previous!: Int32Array;
   private dirty!: Uint8Array;
   private said!: Uint8Array;
-  private hashes!: Int32Array;
+  /** Pairs of edge (NONE = none) and hash, side by side. */
   private slots!: Int32Array;
   private mask = 0;
-  private free: number[] = [];
+  /** Slots that were given back, chained by `next`. */
+  private free = NONE;
   private highWater = 0;
   private capacity = 0;
 
@@ -109,27 +111,29 @@ export class EdgeStore {
 
   /** The edge of `key`, or NONE. */
   find(): number {
-    const { key, keys, slots, mask, hashes } = this;
+    const { key, keys, slots, mask } = this;
     const h = hashOf(key, 0);
-    let p = h & mask;
-    for (;;) {
-      const edge = slots[p]!;
+    for (let p = h & mask; ; p = (p + 1) & mask) {
+      const edge = slots[2 * p]!;
       if (edge < 0) return NONE;
-      if (hashes[edge] === h) {
-        const o = edge * KEY_INTS;
-        let i = 0;
-        while (i < KEY_INTS && keys[o + i] === key[i]) i++;
-        if (i === KEY_INTS) return edge;
-      }
-      p = (p + 1) & mask;
+      if (slots[2 * p + 1] !== h) continue;
+      const o = edge * KEY_INTS;
+      let i = 0;
+      while (i < KEY_INTS && keys[o + i] === key[i]) i++;
+      if (i === KEY_INTS) return edge;
     }
   }
 
   /** A blank edge with `key`, not yet in the store: `store` keeps it, `discard` gives it back. */
   make(): number {
-    const edge = this.free.pop() ?? this.highWater++;
-    if (edge === this.capacity) this.grow(this.capacity * 2);
-    this.keys.set(this.key, edge * KEY_INTS);
+    let edge = this.free;
+    if (edge !== NONE) this.free = this.next[edge]!;
+    else {
+      edge = this.highWater++;
+      if (edge === this.capacity) this.grow(this.capacity * 2);
+    }
+    const { key, keys } = this;
+    for (let i = 0, o = edge * KEY_INTS; i < KEY_INTS; i++) keys[o + i] = key[i]!;
     this.client[edge] = NONE;
     this.server[edge] = NONE;
     this.peer[edge] = 0;
@@ -165,7 +169,8 @@ export class EdgeStore {
 
   /** Gives back an edge that was never stored. */
   discard(edge: number): void {
-    this.free.push(edge);
+    this.next[edge] = this.free;
+    this.free = edge;
   }
 
   /** Copies all fields but the dimensions' values and the place in the order. */
@@ -194,12 +199,20 @@ export class EdgeStore {
     this.unlink(edge);
     this.count--;
     if (this.said[edge] === 1) this.ended.push(this.sequence[edge]!);
-    this.free.push(edge);
+    this.discard(edge);
   }
 
   setTraceId(edge: number, batch: SpanBatch, span: number): void {
     const n = batch.traceLength[span]!;
     const { traceIds } = this;
+    if (n === 16) {
+      const { traceIdsView: to } = this;
+      const { view } = batch;
+      const start = batch.traceStart[span]!;
+      for (let i = 0; i < 16; i += 4) to.setInt32(edge * 16 + i, view.getInt32(start + i, true), true);
+      this.traceLengths[edge] = 16;
+      return;
+    }
     // Longer ids than 16 bytes are no trace ids; the exemplar then shows their first 16.
     const kept = n > 16 ? 16 : n;
     const from = batch.traceStart[span]!;
@@ -236,25 +249,28 @@ export class EdgeStore {
   }
 
   private link(edge: number): void {
+    const { slots, mask } = this;
     const h = hashOf(this.keys, edge * KEY_INTS);
-    this.hashes[edge] = h;
-    let p = h & this.mask;
-    while (this.slots[p]! >= 0) p = (p + 1) & this.mask;
-    this.slots[p] = edge;
+    let p = h & mask;
+    while (slots[2 * p]! >= 0) p = (p + 1) & mask;
+    slots[2 * p] = edge;
+    slots[2 * p + 1] = h;
   }
 
+  /** Removes without tombstones: later entries of the probe run move back where they may. */
   private unlink(edge: number): void {
-    const { slots, mask, hashes } = this;
-    let hole = hashes[edge]! & mask;
-    while (slots[hole] !== edge) hole = (hole + 1) & mask;
-    for (let p = (hole + 1) & mask; slots[p]! >= 0; p = (p + 1) & mask) {
-      const home = hashes[slots[p]!]! & mask;
+    const { slots, mask } = this;
+    let hole = hashOf(this.keys, edge * KEY_INTS) & mask;
+    while (slots[2 * hole] !== edge) hole = (hole + 1) & mask;
+    for (let p = (hole + 1) & mask; slots[2 * p]! >= 0; p = (p + 1) & mask) {
+      const home = slots[2 * p + 1]! & mask;
       if (((p - home) & mask) >= ((p - hole) & mask)) {
-        slots[hole] = slots[p]!;
+        slots[2 * hole] = slots[2 * p]!;
+        slots[2 * hole + 1] = slots[2 * p + 1]!;
         hole = p;
       }
     }
-    slots[hole] = NONE;
+    slots[2 * hole] = NONE;
   }
 
   private grow(capacity: number): void {
@@ -286,7 +302,6 @@ export class EdgeStore {
     this.kind = int(this.kind);
     this.next = int(this.next);
     this.previous = int(this.previous);
-    this.hashes = int(this.hashes);
     this.clientEndLow = uint(this.clientEndLow);
     this.clientEndHigh = uint(this.clientEndHigh);
     this.serverStartLow = uint(this.serverStartLow);
@@ -299,12 +314,13 @@ export class EdgeStore {
     this.connection = byte(this.connection);
     this.flags = byte(this.flags);
     this.traceIds = byte(this.traceIds, 16);
+    this.traceIdsView = new DataView(this.traceIds.buffer);
     this.traceLengths = byte(this.traceLengths);
     this.dirty = byte(this.dirty);
     this.said = byte(this.said);
     this.capacity = capacity;
     this.slots = new Int32Array(capacity * 4).fill(NONE);
-    this.mask = capacity * 4 - 1;
+    this.mask = capacity * 2 - 1;
     for (const edge of this.all()) this.link(edge);
   }
 }
@@ -319,6 +335,11 @@ function hashOf(keys: Int32Array, at: number): number {
 
 /** An id of an unusual length, padded with zeros (the length is part of the key) or, where too long, its digest. */
 function oddId(bytes: Uint8Array, start: number, length: number, key: Int32Array, at: number, ints: number): void {
+  if (length === 0) {
+    // A root's parent: not rare, so it must not cost an object.
+    for (let i = 0; i < ints; i++) key[at + i] = 0;
+    return;
+  }
   let id: Uint8Array = bytes.subarray(start, start + length);
   if (length > ints * 4) id = createHash('sha256').update(id).digest();
   for (let i = 0; i < ints; i++) {

@@ -23,6 +23,7 @@ import {
   weightKeys,
 } from '../processors/index.ts';
 import {
+  BucketIndex,
   EMPTY_SYMBOL,
   type HistogramPart,
   INVALID_LABELS,
@@ -33,9 +34,20 @@ import {
   type Section,
 } from '../registry/index.ts';
 import { DroppedSides } from './dropped-sides.ts';
-import { compileEdgeLabels, type EdgeLabels } from './edge-labels.ts';
+import { compileEdgeLabels, type EdgeLabel, type EdgeLabels } from './edge-labels.ts';
 import { allEdges, EdgeLoader, edgeChanges } from './edge-sections.ts';
-import { CONNECTION_TYPES, DATABASE, EdgeStore, FAILED, KEY_INTS, MESSAGING, NONE, PLAIN, ROOT, VIRTUAL } from './edge-store.ts';
+import {
+  CONNECTION_TYPES,
+  DATABASE,
+  EdgeStore,
+  FAILED,
+  KEY_INTS,
+  MESSAGING,
+  NONE,
+  PLAIN,
+  ROOT,
+  VIRTUAL,
+} from './edge-store.ts';
 
 const NAME = 'service-graphs';
 /** Where a database client span says whom it talks to, before the database's own name. */
@@ -48,6 +60,42 @@ const SERVER_SECONDS = 'traces_service_graph_request_server_seconds';
 const CLIENT_SECONDS = 'traces_service_graph_request_client_seconds';
 const MESSAGING_SECONDS = 'traces_service_graph_request_messaging_system_seconds';
 const CONNECTION_INFO = 'traces_service_graph_connection_info';
+
+// What `emit` reads a label from.
+const VALUE = 0;
+const CLIENT = 1;
+const SERVER = 2;
+const CONNECTION = 3;
+const OPERATIONS: Record<EdgeLabel['kind'], number> = {
+  value: VALUE,
+  client: CLIENT,
+  server: SERVER,
+  connection: CONNECTION,
+};
+
+// Symbols of fixed texts: the connection types come first, by their numbers.
+const USER = 4;
+const CLIENT_SIDE = 5;
+const SERVER_SIDE = 6;
+const FIXED_SYMBOLS = 7;
+
+/** Entries of the table of addresses with ports; a power of two. */
+const PORTS = 1024;
+
+/** A part of the table as `emit` needs it; of a gauge only the bit is of use. */
+interface BoundPart {
+  bit: number;
+  column: number;
+  exemplarBase: number;
+}
+
+function boundPart(part: Part, index: number): BoundPart {
+  return {
+    bit: 1 << index,
+    column: part.kind === 'gauge' ? NONE : part.column,
+    exemplarBase: part.kind === 'histogram' ? part.exemplarBase : NONE,
+  };
+}
 
 interface Parts {
   requests: boolean;
@@ -94,8 +142,20 @@ export class ServiceGraphs implements Processor {
   private readonly serverNameSlots: Int32Array;
   private readonly portSlot: number;
   private readonly dimensionSlots: Int32Array;
-  private readonly bounds: Float64Array;
-  private readonly parts: Record<'requests' | 'failures' | 'server' | 'client' | 'messaging' | 'info', { part: Part; bit: number } | undefined>;
+  private readonly buckets: BucketIndex;
+  private readonly parts: Record<'requests' | 'failures' | 'server' | 'client' | 'messaging', BoundPart | undefined>;
+  /** Bits of the parts that every edge has, and of the failures. */
+  private readonly always: number;
+  private readonly failuresBit: number;
+  /** The labels' sources as numbers, and the index of a value's beside it. */
+  private readonly operations: Uint8Array;
+  private readonly operands: Int32Array;
+  private readonly fixedSymbols = new Int32Array(FIXED_SYMBOLS).fill(NONE);
+  private fixedGeneration = -1;
+  private readonly queued = new Float64Array(1);
+  /** Address and port → symbol of both: three numbers an entry. Spares text for what repeats. */
+  private readonly ports = new Int32Array(3 * PORTS).fill(NONE);
+  private portsGeneration = -1;
   private loader: EdgeLoader | undefined;
 
   constructor(context: ProcessorContext, on: Parts) {
@@ -109,15 +169,23 @@ export class ServiceGraphs implements Processor {
     registry.symbolHolders.push(this.store);
     const histogram = (metric: string): PartSpec => ({ kind: 'histogram', metric, bounds: graph.histogramBuckets });
     const specs: PartSpec[] = [
-      ...(on.requests ? ([{ kind: 'counter', metric: REQUESTS }, { kind: 'counter', metric: FAILURES }] as const) : []),
+      ...(on.requests
+        ? ([
+            { kind: 'counter', metric: REQUESTS },
+            { kind: 'counter', metric: FAILURES },
+          ] as const)
+        : []),
       ...(on.latency ? [histogram(SERVER_SECONDS), histogram(CLIENT_SECONDS)] : []),
       ...(on.latency && graph.enableMessagingSystemLatencyHistogram ? [histogram(MESSAGING_SECONDS)] : []),
       ...(on.connectionInfo ? ([{ kind: 'gauge', metric: CONNECTION_INFO }] as const) : []),
     ];
-    this.table = registry.table(makeSchema(NAME, this.labels.names, specs, constantLabels(tenant, settings), settings.traceIdLabelName));
-    const find = (metric: string) => {
-      const index = this.table.schema.parts.findIndex((part) => part.metric === metric);
-      return index < 0 ? undefined : { part: this.table.schema.parts[index]!, bit: 1 << index };
+    this.table = registry.table(
+      makeSchema(NAME, this.labels.names, specs, constantLabels(tenant, settings), settings.traceIdLabelName),
+    );
+    const { parts } = this.table.schema;
+    const find = (metric: string): BoundPart | undefined => {
+      const index = parts.findIndex((part) => part.metric === metric);
+      return index < 0 ? undefined : boundPart(parts[index]!, index);
     };
     this.parts = {
       requests: find(REQUESTS),
@@ -125,9 +193,16 @@ export class ServiceGraphs implements Processor {
       server: find(SERVER_SECONDS),
       client: find(CLIENT_SECONDS),
       messaging: find(MESSAGING_SECONDS),
-      info: find(CONNECTION_INFO),
     };
-    this.bounds = Float64Array.from(this.parts.server?.part.kind === 'histogram' ? this.parts.server.part.bounds : []);
+    const bit = (part: BoundPart | undefined) => part?.bit ?? 0;
+    this.always =
+      bit(this.parts.requests) | bit(this.parts.server) | bit(this.parts.client) | bit(find(CONNECTION_INFO));
+    this.failuresBit = bit(this.parts.failures);
+    const latency = parts.find((part): part is HistogramPart => part.kind === 'histogram');
+    this.buckets = new BucketIndex(latency?.bounds ?? []);
+    const { sources } = this.labels;
+    this.operations = Uint8Array.from(sources, ({ kind }) => OPERATIONS[kind]);
+    this.operands = Int32Array.from(sources, (source) => (source.kind === 'value' ? source.index : NONE));
     this.filter = compileFilter(graph.filterPolicies, context);
     this.dropped = this.filter ? new DroppedSides(graph.maxItems) : undefined;
     this.weight = SpanWeight.from(graph.spanMultiplierKey, graph.enableTracestateSpanMultiplier, context);
@@ -202,7 +277,7 @@ export class ServiceGraphs implements Processor {
     this.dropped?.expire(nowMs);
   }
 
-  /** Edges that wait go on waiting; of their dimensions those stay that are still configured. */
+  /** Edges that wait go on waiting; of their dimensions those stay that are still configured. Dropped sides stay remembered. */
   adopt(predecessor: Processor): void {
     if (!(predecessor instanceof ServiceGraphs)) return;
     const { store, labels } = this;
@@ -219,6 +294,7 @@ export class ServiceGraphs implements Processor {
     }
     store.nextSequence = from.nextSequence;
     store.ended = from.ended;
+    if (predecessor.dropped) this.dropped?.adopt(predecessor.dropped);
   }
 
   changes(): Section[] {
@@ -295,7 +371,8 @@ export class ServiceGraphs implements Processor {
   private inferDatabase(edge: number, batch: SpanBatch, i: number): void {
     const { store, symbols, databaseSlots, serverNameSlots } = this;
     let database = ABSENT;
-    for (let d = 0; d < databaseSlots.length && database === ABSENT; d++) database = symbols.value(batch, i, databaseSlots[d]!);
+    for (let d = 0; d < databaseSlots.length && database === ABSENT; d++)
+      database = symbols.value(batch, i, databaseSlots[d]!);
     if (database === ABSENT) return;
     store.connection[edge] = DATABASE;
     store.serverSeconds[edge] = batch.seconds[i]!;
@@ -311,8 +388,19 @@ export class ServiceGraphs implements Processor {
   }
 
   private withPort(address: number, port: number): number {
-    const { symbols } = this.context.registry;
-    return this.symbols.text(Buffer.concat([symbols.bytes(address), Buffer.from(':'), symbols.bytes(port)]));
+    const { ports } = this;
+    const { symbols, generation } = this.context.registry;
+    if (this.portsGeneration !== generation) {
+      this.portsGeneration = generation;
+      ports.fill(NONE);
+    }
+    const at = 3 * ((Math.imul(address, 0x9e3779b1) ^ Math.imul(port, 0x85ebca6b)) >>> 22);
+    if (ports[at] !== address || ports[at + 1] !== port) {
+      ports[at] = address;
+      ports[at + 1] = port;
+      ports[at + 2] = this.symbols.text(Buffer.concat([symbols.bytes(address), Buffer.from(':'), symbols.bytes(port)]));
+    }
+    return ports[at + 2]!;
   }
 
   /** The spans of an edge that will not be completed: whom the one side names, stands in for the other. */
@@ -323,7 +411,7 @@ export class ServiceGraphs implements Processor {
     const hasServer = store.server[edge]! > EMPTY_SYMBOL;
     const peer = store.peer[edge]!;
     if (!hasClient && store.flags[edge]! & ROOT) {
-      store.client[edge] = peer === EMPTY_SYMBOL ? this.context.registry.symbols.internText('user') : peer;
+      store.client[edge] = peer === EMPTY_SYMBOL ? this.fixedSymbol(USER, 'user') : peer;
       this.markVirtual(edge, 'client');
       this.emit(edge, nowMs);
     } else if (hasClient && !hasServer && peer !== EMPTY_SYMBOL) {
@@ -337,7 +425,10 @@ export class ServiceGraphs implements Processor {
 
   private markVirtual(edge: number, side: 'client' | 'server'): void {
     if (this.labels.virtualNode < 0) return;
-    this.store.values[edge * this.store.dimensions + this.labels.virtualNode] = this.context.registry.symbols.internText(side);
+    this.store.values[edge * this.store.dimensions + this.labels.virtualNode] = this.fixedSymbol(
+      side === 'client' ? CLIENT_SIDE : SERVER_SIDE,
+      side,
+    );
   }
 
   /** A filtered span: its side is remembered, and a half that already waits for it is let go. */
@@ -358,29 +449,28 @@ export class ServiceGraphs implements Processor {
   }
 
   private emit(edge: number, nowMs: number): void {
-    const { store, table, labels, parts, context } = this;
-    for (let l = 0; l < labels.sources.length; l++) {
-      const source = labels.sources[l]!;
-      table.key[l] = Math.max(
-        source.kind === 'value'
-          ? store.values[edge * store.dimensions + source.index]!
-          : source.kind === 'client'
-            ? store.client[edge]!
-            : source.kind === 'server'
-              ? store.server[edge]!
-              : this.connectionSymbol(store.connection[edge]!),
-        EMPTY_SYMBOL,
-      );
+    const { store, table, operations, operands, parts, context } = this;
+    const { key } = table;
+    for (let l = 0; l < operations.length; l++) {
+      let symbol: number;
+      switch (operations[l]) {
+        case CLIENT:
+          symbol = store.client[edge]!;
+          break;
+        case SERVER:
+          symbol = store.server[edge]!;
+          break;
+        case CONNECTION:
+          symbol = this.connectionSymbol(store.connection[edge]!);
+          break;
+        default:
+          symbol = store.values[edge * store.dimensions + operands[l]!]!;
+      }
+      key[l] = Math.max(symbol, EMPTY_SYMBOL);
     }
     const failed = (store.flags[edge]! & FAILED) !== 0;
     const queued = parts.messaging !== undefined && store.connection[edge] === MESSAGING ? this.queueSeconds(edge) : 0;
-    const wanted =
-      (parts.requests?.bit ?? 0) |
-      (failed ? (parts.failures?.bit ?? 0) : 0) |
-      (parts.server?.bit ?? 0) |
-      (parts.client?.bit ?? 0) |
-      (queued > 0 ? parts.messaging!.bit : 0) |
-      (parts.info?.bit ?? 0);
+    const wanted = this.always | (failed ? this.failuresBit : 0) | (queued > 0 ? parts.messaging!.bit : 0);
     let row = table.find();
     let refused = 0;
     if (row < 0) {
@@ -396,26 +486,44 @@ export class ServiceGraphs implements Processor {
     }
     context.counters.completedEdges++;
     table.touch(row, nowMs);
+    if (parts.requests) this.count(row, refused, parts.requests, edge);
+    if (failed && parts.failures) this.count(row, refused, parts.failures, edge);
+    if (parts.server) this.observe(row, refused, parts.server, edge, store.serverSeconds, edge);
+    if (parts.client) this.observe(row, refused, parts.client, edge, store.clientSeconds, edge);
+    if (queued > 0) {
+      this.queued[0] = queued;
+      this.observe(row, refused, parts.messaging!, edge, this.queued, 0);
+    }
+  }
+
+  private count(row: number, refused: number, { column, bit }: BoundPart, edge: number): void {
+    const { table } = this;
+    const at = (refused & bit ? table.overflowRow : row) * table.schema.width + column;
+    table.values[at] = table.values[at]! + this.store.weight[edge]!;
+  }
+
+  /** The seconds are column[index]: see BucketIndex.of. */
+  private observe(
+    row: number,
+    refused: number,
+    part: BoundPart,
+    edge: number,
+    column: Float64Array,
+    index: number,
+  ): void {
+    const { table, store } = this;
+    const target = refused & part.bit ? table.overflowRow : row;
+    const bucket = this.buckets.of(column, index);
+    const seconds = column[index]!;
     const weight = store.weight[edge]!;
-    if (parts.requests) this.count(row, refused, parts.requests, weight);
-    if (failed && parts.failures) this.count(row, refused, parts.failures, weight);
-    if (parts.server) this.observe(row, refused, parts.server, edge, store.serverSeconds[edge]!, weight);
-    if (parts.client) this.observe(row, refused, parts.client, edge, store.clientSeconds[edge]!, weight);
-    if (queued > 0) this.observe(row, refused, parts.messaging!, edge, queued, weight);
-  }
-
-  private count(row: number, refused: number, { part, bit }: { part: Part; bit: number }, weight: number): void {
-    if (part.kind === 'counter') this.table.add(refused & bit ? this.table.overflowRow : row, part, weight);
-  }
-
-  private observe(row: number, refused: number, { part, bit }: { part: Part; bit: number }, edge: number, seconds: number, weight: number): void {
-    const { table, store, bounds } = this;
-    const target = refused & bit ? table.overflowRow : row;
-    let bucket = 0;
-    while (bucket < bounds.length && seconds > bounds[bucket]!) bucket++;
-    const histogram = part as HistogramPart;
-    table.observe(target, histogram, bucket, seconds, weight);
-    table.exemplars.set(target, histogram.exemplarBase + bucket, seconds, store.traceIds, edge * 16, store.traceLengths[edge]!);
+    const { values } = table;
+    const at = target * table.schema.width + part.column;
+    values[at] = values[at]! + seconds * weight;
+    values[at + 1 + bucket] = values[at + 1 + bucket]! + weight;
+    const slot = part.exemplarBase + bucket;
+    if (store.traceLengths[edge] === 16)
+      table.exemplars.setId(target, slot, column, index, store.traceIdsView, edge * 16);
+    else table.exemplars.set(target, slot, seconds, store.traceIds, edge * 16, store.traceLengths[edge]!);
   }
 
   /** From the producer's end to the consumer's start; 0 or less where they overlap or one is not known. */
@@ -427,7 +535,21 @@ export class ServiceGraphs implements Processor {
   }
 
   private connectionSymbol(connection: number): number {
-    const text = CONNECTION_TYPES[connection]!;
-    return text === '' ? EMPTY_SYMBOL : this.context.registry.symbols.internText(text);
+    return connection === PLAIN ? EMPTY_SYMBOL : this.fixedSymbol(connection, CONNECTION_TYPES[connection]!);
+  }
+
+  /** The symbol of a text that is always the same, kept under a number of its own until symbols are renumbered. */
+  private fixedSymbol(index: number, text: string): number {
+    const { registry } = this.context;
+    if (this.fixedGeneration !== registry.generation) {
+      this.fixedGeneration = registry.generation;
+      this.fixedSymbols.fill(NONE);
+    }
+    let symbol = this.fixedSymbols[index]!;
+    if (symbol === NONE) {
+      symbol = registry.symbols.internText(text);
+      this.fixedSymbols[index] = symbol;
+    }
+    return symbol;
   }
 }

@@ -31,9 +31,10 @@ export interface LedgerServiceOptions {
   toMain(message: FromLedger): void;
   now(): number;
   logger: Logger;
-  /** Replaced in tests, both. */
+  /** Replaced in tests, all three. */
   makeSender?: (endpoint: EndpointPlan, tenant: string) => Sender;
   sleep?: (waitMs: number) => Promise<void>;
+  baseAfterEntries?: number;
 }
 
 export class LedgerService {
@@ -223,7 +224,7 @@ export class LedgerService {
 
   /** Over its limit the ledger needs a base to prune below, but not so often that bases alone fill it. */
   private baseIsDue(): boolean {
-    if (this.entriesSinceBase >= BASE_AFTER_ENTRIES) return true;
+    if (this.entriesSinceBase >= (this.options.baseAfterEntries ?? BASE_AFTER_ENTRIES)) return true;
     return this.bytesSinceBase >= Math.max(this.ledger.overLimit() ? 0 : BASE_AFTER_BYTES, this.lastBaseBytes);
   }
 

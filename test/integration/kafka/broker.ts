@@ -22,14 +22,20 @@ const reason = process.env.CI
     ? `${missing.join(' and ')} not found`
     : undefined;
 
-/** `describe`, or a skipped one whose name says why. */
-export function describeWithKafka(name: string, body: () => void): void {
-  if (reason === undefined) {
+/**
+ * `describe`, or a skipped one whose name says why.
+ * @param needs `own`: a broker that the tests start, stop and configure; one that KAFKA_BROKERS names won't do
+ */
+export function describeWithKafka(name: string, body: () => void, needs: 'any' | 'own' = 'any'): void {
+  const why =
+    reason ??
+    (needs === 'own' && process.env.KAFKA_BROKERS ? 'KAFKA_BROKERS names a broker that is not ours' : undefined);
+  if (why === undefined) {
     describe(name, body);
     return;
   }
-  console.warn(`SKIPPED: ${name}: ${reason}`);
-  describe.skip(`${name} (SKIPPED: ${reason})`, body);
+  console.warn(`SKIPPED: ${name}: ${why}`);
+  describe.skip(`${name} (SKIPPED: ${why})`, body);
 }
 
 export interface TestBroker {

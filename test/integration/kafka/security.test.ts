@@ -102,42 +102,46 @@ function listeners(directory: string, port: number): string[] {
   ];
 }
 
-describeWithKafka('a connection to Kafka that is secured', () => {
-  const broker = useBroker(listeners);
-  afterEach(closeAll);
+describeWithKafka(
+  'a connection to Kafka that is secured',
+  () => {
+    const broker = useBroker(listeners);
+    afterEach(closeAll);
 
-  async function writesAndReads(port: number, options: Partial<KafkaLogOptions>): Promise<void> {
-    const topic = await broker.createTopic(1);
-    const { log } = await open([`127.0.0.1:${port}`], topic, {
-      group: { id: `g-${topic}`, shards: { count: 1, own: [0] } },
-      ...options,
-    });
-    await log.append([{ partition: 0, tenant: 'a', encoding: 'otlp', bytes: Buffer.from([0x0a, 1, 1]) }]);
-    const seen = new Collector();
-    log.consume(fromStart(log), seen);
-    await until('the record', () => seen.records.length === 1);
-    expect(await log.fence!.commit({ claim: 1, tMs: 1, digest: 'd', offsets: [[0, 1]] })).toBe('committed');
-  }
-
-  it('uses TLS with an authority and a client certificate', async () => {
-    await writesAndReads(ports.tls, { tls: { ca: files.ca!, cert: files.cert!, key: files.key! } });
-  });
-
-  it('fails by name without a client certificate, or with an authority that is not the right one', async () => {
-    const topic = await broker.createTopic(1);
-    const brokers = [`127.0.0.1:${ports.tls}`];
-    await expect(open(brokers, topic, { tls: { ca: files.ca! } })).rejects.toMatchObject({ code: 'log_unavailable' });
-    await expect(open(brokers, topic, { tls: {} })).rejects.toThrow(/certificate/);
-  });
-
-  for (const mechanism of ['plain', 'scram-sha-256', 'scram-sha-512'] as const) {
-    it(`signs in with ${mechanism}, and not with a wrong password`, async () => {
-      const sasl = { mechanism, username: 'alice', password: PASSWORD };
-      await writesAndReads(ports.sasl, { tls: { ca: files.ca! }, sasl });
+    async function writesAndReads(port: number, options: Partial<KafkaLogOptions>): Promise<void> {
       const topic = await broker.createTopic(1);
-      await expect(
-        open([`127.0.0.1:${ports.sasl}`], topic, { tls: { ca: files.ca! }, sasl: { ...sasl, password: 'wrong' } }),
-      ).rejects.toMatchObject({ code: 'log_unavailable' });
+      const { log } = await open([`127.0.0.1:${port}`], topic, {
+        group: { id: `g-${topic}`, shards: { count: 1, own: [0] } },
+        ...options,
+      });
+      await log.append([{ partition: 0, tenant: 'a', encoding: 'otlp', bytes: Buffer.from([0x0a, 1, 1]) }]);
+      const seen = new Collector();
+      log.consume(fromStart(log), seen);
+      await until('the record', () => seen.records.length === 1);
+      expect(await log.fence!.commit({ claim: 1, tMs: 1, digest: 'd', offsets: [[0, 1]] })).toBe('committed');
+    }
+
+    it('uses TLS with an authority and a client certificate', async () => {
+      await writesAndReads(ports.tls, { tls: { ca: files.ca!, cert: files.cert!, key: files.key! } });
     });
-  }
-});
+
+    it('fails by name without a client certificate, or with an authority that is not the right one', async () => {
+      const topic = await broker.createTopic(1);
+      const brokers = [`127.0.0.1:${ports.tls}`];
+      await expect(open(brokers, topic, { tls: { ca: files.ca! } })).rejects.toMatchObject({ code: 'log_unavailable' });
+      await expect(open(brokers, topic, { tls: {} })).rejects.toThrow(/certificate/);
+    });
+
+    for (const mechanism of ['plain', 'scram-sha-256', 'scram-sha-512'] as const) {
+      it(`signs in with ${mechanism}, and not with a wrong password`, async () => {
+        const sasl = { mechanism, username: 'alice', password: PASSWORD };
+        await writesAndReads(ports.sasl, { tls: { ca: files.ca! }, sasl });
+        const topic = await broker.createTopic(1);
+        await expect(
+          open([`127.0.0.1:${ports.sasl}`], topic, { tls: { ca: files.ca! }, sasl: { ...sasl, password: 'wrong' } }),
+        ).rejects.toMatchObject({ code: 'log_unavailable' });
+      });
+    }
+  },
+  'own',
+);

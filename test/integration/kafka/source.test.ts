@@ -150,8 +150,7 @@ describeWithKafka('a Kafka topic as a log', () => {
     expect(seen.marks).toHaveLength(count);
   });
 
-  it('goes on by itself after the broker was killed and started again', async () => {
-    if (!broker.isOwn) return;
+  it.skipIf(!broker.isOwn)('goes on by itself after the broker was killed and started again', async () => {
     const topic = await broker.createTopic(2);
     await produce(
       topic,
