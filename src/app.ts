@@ -183,8 +183,7 @@ export class App {
     if (this.stopping) reasons.push('stopping');
     if (this.hosts.length === 0 || this.hosts.some((host) => !host.ready))
       reasons.push('the ledger is being recovered');
-    else if (!this.receivers?.listening)
-      reasons.push('the receivers are not listening yet');
+    else if (!this.receivers?.listening) reasons.push('the receivers are not listening yet');
     return { ready: reasons.length === 0, reasons };
   }
 

@@ -47,7 +47,11 @@ export class ReceiverSet {
     }
     if (grpc) {
       const place = splitEndpoint(grpc.endpoint);
-      const receiver = createOtlpGrpcReceiver({ ...shared, ...place, tenantOf: (headers) => tenantOf(headers['x-scope-orgid']) });
+      const receiver = createOtlpGrpcReceiver({
+        ...shared,
+        ...place,
+        tenantOf: (headers) => tenantOf(headers['x-scope-orgid']),
+      });
       this.add('OTLP/gRPC', 'receivers.otlp.grpc.endpoint', place, receiver);
     }
   }
@@ -81,7 +85,12 @@ export class ReceiverSet {
     await Promise.all(this.receivers.map((receiver) => receiver.stop(deadlineMs)));
   }
 
-  private add(name: string, key: string, place: { host: string; port: number }, receiver: Pick<Receiver, 'start' | 'stop'>): void {
+  private add(
+    name: string,
+    key: string,
+    place: { host: string; port: number },
+    receiver: Pick<Receiver, 'start' | 'stop'>,
+  ): void {
     this.receivers.push({
       name,
       key,

@@ -9,6 +9,7 @@ const UPDATES = 500_000;
 const LABELS = ['service', 'span_kind', 'span_name', 'status_code'];
 const BOUNDS = Array.from({ length: 14 }, (_, i) => 0.002 * 2 ** i);
 const SERIES_PER_ROW = 17 + 2;
+const FIRST = 1_000_000;
 const NOW_MS = 1_767_225_600_000;
 
 function makeTable(rows: number): RowTable {
@@ -74,8 +75,9 @@ function updates(rows: number): Measurement[] {
   return [
     { ...measured, what: `${measured.what} (${(rows * SERIES_PER_ROW).toLocaleString('en-US')} series)` },
     { what: `memory of a row, of ${rows}, without its strings`, value: perRow, unit: 'B' },
-    ...(rows >= 100_000 ? [{ what: `growth of RSS for a row, of ${rows}`, value: rssPerRow, unit: 'B' }] : []),
+    // Only the first table's is true: later ones get memory that the process has already.
+    ...(rows === FIRST ? [{ what: `growth of RSS for a row, of ${rows}`, value: rssPerRow, unit: 'B' }] : []),
   ];
 }
 
-print([60, 6_000, 100_000, 1_000_000].flatMap(updates));
+print([FIRST, 100_000, 6_000, 60].flatMap(updates));

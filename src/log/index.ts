@@ -1,2 +1,3 @@
 export * from './embedded/index.ts';
+export * from './kafka/index.ts';
 export * from './port.ts';

@@ -14,7 +14,7 @@ export let valueEnd = -1;
 
 /**
  * Canonical body size of the KeyValue (opentelemetry.proto.common.v1) in [pos, end). Most attributes have one shape, key then
- * value, shortest varints, and are their own canonical form: that is checked first (bench/otlp).
+ * value, shortest varints, and are their own canonical form: that is checked first (bench/micro/decode.ts).
  */
 export function keyValueSize(buf: Uint8Array, pos: number, end: number): number {
   const keyLength = pos + 1 < end ? buf[pos + 1]! : 0;

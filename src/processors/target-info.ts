@@ -1,6 +1,7 @@
 // traces_target_info: a resource's attributes as an info metric, joined to its span metrics by job and instance. Said for each
 // ResourceSpans with an accepted span.
 
+import { isValidUtf8, utf8Text } from '../bytes/index.ts';
 import { sanitizeLabelName } from '../config/index.ts';
 import type { Resource } from '../otlp/index.ts';
 import { INVALID_LABELS, makeSchema, type RowTable } from '../registry/index.ts';
@@ -74,7 +75,7 @@ export class TargetInfo {
     const { settings, registry } = this.context;
     const pairs: LabelPair[] = [];
     for (const attribute of resource.attributes) {
-      const key = new TextDecoder().decode(resource.key(attribute));
+      const key = keyText(resource.key(attribute));
       if (key === '' || /^[0-9]/.test(key) || IDENTITY.has(key) || this.excluded.has(key)) continue;
       const name = sanitizeLabelName(key);
       pairs.push([RESERVED.has(name) ? `__${name}` : name, resource.valueText(attribute)]);
@@ -92,4 +93,21 @@ export class TargetInfo {
     const labels = compactLabels(pairs, settings.maxLabelNameLength, settings.maxLabelValueLength);
     return registry.symbols.internBytes(encodeLabelSet(labels));
   }
+}
+
+/** As text in which each byte that is not part of a valid character is one character of its own: names are sanitized by those. */
+function keyText(bytes: Uint8Array): string {
+  if (isValidUtf8(bytes)) return utf8Text(bytes);
+  let text = '';
+  for (let pos = 0; pos < bytes.length; ) {
+    let n = Math.min(4, bytes.length - pos);
+    while (n > 1 && !isCharacter(bytes.subarray(pos, pos + n))) n--;
+    text += utf8Text(bytes.subarray(pos, pos + n));
+    pos += n;
+  }
+  return text;
+}
+
+function isCharacter(bytes: Uint8Array): boolean {
+  return isValidUtf8(bytes) && [...utf8Text(bytes)].length === 1;
 }

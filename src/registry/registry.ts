@@ -14,6 +14,7 @@ export interface RegistryOptions {
   maxActiveSeries: number;
   maxActiveEntities: number;
   staleDurationMs: number;
+  collectionIntervalMs: number;
 }
 
 /** Symbols are renumbered when there are this many more than twice the ones that were alive last time. */
@@ -31,6 +32,7 @@ export class Registry implements StateHolder {
   readonly limiter: Limiter;
   readonly symbolHolders: SymbolHolder[] = [];
   private staleDurationMs: number;
+  private collectionIntervalMs: number;
   private readonly tables = new Map<string, RowTable>();
   /** Tables whose schema was replaced: their rows have ended, the next boundary says so. */
   private retired: RowTable[] = [];
@@ -40,6 +42,7 @@ export class Registry implements StateHolder {
   constructor(options: RegistryOptions) {
     this.limiter = new Limiter(options.limiterType, options.maxActiveSeries, options.maxActiveEntities);
     this.staleDurationMs = options.staleDurationMs;
+    this.collectionIntervalMs = options.collectionIntervalMs;
   }
 
   /** The table of this schema. One of the same name and another schema ends, with all its rows. */
@@ -53,14 +56,17 @@ export class Registry implements StateHolder {
       this.loaders.delete(existing);
     }
     const table = new RowTable(schema, this.symbols, this.limiter);
+    table.speaksEveryMs = this.collectionIntervalMs;
     if (existing) table.inherit(existing);
     this.tables.set(schema.name, table);
     return table;
   }
 
-  /** New limits and stale duration; what is active stays. */
+  /** New limits and times; what is active stays. */
   configure(options: RegistryOptions): void {
     this.staleDurationMs = options.staleDurationMs;
+    this.collectionIntervalMs = options.collectionIntervalMs;
+    for (const table of this.tables.values()) table.speaksEveryMs = options.collectionIntervalMs;
     const counts = this.limiter.type === options.limiterType;
     this.limiter.configure(options.limiterType, options.maxActiveSeries, options.maxActiveEntities);
     if (!counts) for (const table of this.tables.values()) table.recount();

@@ -107,8 +107,8 @@ function build(
     if (table.unborn[row] === 0) return;
     zeroMs[i] = standardZeroMs;
     if (table.endedLately.size === 0) return;
-    const endedMs = table.endedLately.get(table.identity(table.keys, row * labels));
-    if (endedMs !== undefined && endedMs >= standardZeroMs) zeroMs[i] = endedMs + 1;
+    const lastMs = table.lastSampleMs(table.identity(table.keys, row * labels), tMs);
+    if (lastMs !== undefined && lastMs >= standardZeroMs) zeroMs[i] = lastMs + 1;
   });
   const columns: RowsColumns = {
     ended: Float64Array.from(ended).sort(),
@@ -168,7 +168,7 @@ export class RowLoader {
     const labels = table.schema.labels.length;
     if (meta.endedLately) for (const [identity, endedMs] of meta.endedLately) table.endedLately.set(identity, endedMs);
     for (const id of columns.ended) {
-      table.end(this.rowOf.get(id)!);
+      table.end(this.known(id));
       this.rowOf.delete(id);
     }
     const endedNow = table.endedIdentities;
@@ -185,7 +185,7 @@ export class RowLoader {
     });
     const { width } = table.schema;
     columns.ids.forEach((id, i) => {
-      const row = this.rowOf.get(id)!;
+      const row = this.known(id);
       table.restoreAdmitted(row, columns.admitted[i]!);
       table.updatedMs[row] = columns.updatedMs[i]!;
       if (width > 0) table.values.set(columns.values.subarray(i * width, (i + 1) * width), row * width);
@@ -194,5 +194,12 @@ export class RowLoader {
     table.forgetEndedBefore(tMs);
     table.saidMs = tMs;
     table.nextId = meta.nextId;
+  }
+
+  private known(id: number): number {
+    const row = this.rowOf.get(id);
+    if (row === undefined)
+      throw new Error(`${this.table.schema.name}: row ${id} changed, but no section before has it`);
+    return row;
   }
 }

@@ -1,6 +1,6 @@
 // A table of rows: one row per label set, found by one lookup of a tuple of symbols, values in columns. Knows what changed since
-// the last boundary. Hot file (about 300 lines): `find`, `touch` and the exemplar call are on the path of every span;
-// everything else runs per new row, per boundary or per sweep.
+// the last boundary. Hot file (long, as rows, marks and slots move together): `find`, `touch` and the exemplar call are on the path
+// of every span; everything else runs per new row, per boundary or per sweep.
 
 import { ExemplarPool } from './exemplars.ts';
 import type { Limiter } from './limiter.ts';
@@ -47,8 +47,10 @@ export class RowTable {
   endedIdentities: string[] = [];
   /** Boundary of the last `changes`, or 0. */
   saidMs = 0;
-  /** Label sets that ended lately → timestamp of their last sample or stale marker. */
+  /** Label sets that ended lately → the boundary that says so, or for ones that came back before it, the one before. */
   readonly endedLately = new Map<string, number>();
+  /** Samples have timestamps that are multiples of this: where an end between two of them is sent, if it still holds. */
+  speaksEveryMs = 1;
   /** Rows above this were never used. */
   highWater = 0;
 
@@ -214,9 +216,21 @@ export class RowTable {
     }
   }
 
+  /** Timestamp of the last sample or stale marker of a label set that is born anew at `tMs`, or undefined if that is long ago. */
+  lastSampleMs(identity: string, tMs: number): number | undefined {
+    const endedMs = this.endedLately.get(identity);
+    if (endedMs === undefined) return undefined;
+    const sentMs = this.sentMs(endedMs);
+    return sentMs < tMs ? sentMs : endedMs;
+  }
+
   forgetEndedBefore(tMs: number): void {
     for (const [identity, endedMs] of this.endedLately)
-      if (endedMs < tMs - REMEMBER_ENDED_MS) this.endedLately.delete(identity);
+      if (this.sentMs(endedMs) < tMs - REMEMBER_ENDED_MS) this.endedLately.delete(identity);
+  }
+
+  private sentMs(endedMs: number): number {
+    return Math.ceil(endedMs / this.speaksEveryMs) * this.speaksEveryMs;
   }
 
   /** Bytes of memory held, without the strings. */

@@ -1,5 +1,5 @@
 // The service graph: pairs client and server spans of one call into an edge, infers databases and uninstrumented peers, and counts
-// requests, failures and both latencies per edge. Hot file: `process` runs for every span.
+// requests, failures and both latencies per edge. Hot file: `process` runs for every span. Long, as an edge's whole life is here.
 
 import type { ServiceGraphsSettings, TenantSettings } from '../config/index.ts';
 import type { SpanBatch } from '../otlp/index.ts';

@@ -5,8 +5,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { resolveReference, type TenantSettings } from '../config/index.ts';
 import { Fold, type TenantFold } from '../fold/index.ts';
-import { readPushBytes } from '../otlp/index.ts';
-import { transcodeRequestObject } from '../otlp/json/index.ts';
+import { DecodeError, type PushBytes, readPushBytes } from '../otlp/index.ts';
+import { OtlpJsonError, transcodeRequestObject } from '../otlp/json/index.ts';
 import { type Section, TenantImage } from '../registry/index.ts';
 import { selfMetrics } from './self-metrics.ts';
 import { type SeriesView, viewSeries } from './series-view.ts';
@@ -54,6 +54,9 @@ export function runCase(dir: string, instance: string): CaseResult {
   }
   const input = readJson(join(dir, 'spans.otlp.json'));
   const steps = (Array.isArray(input) ? input : [input]) as Step[];
+  if (steps.some((step) => typeof step !== 'object' || step === null)) {
+    throw new CaseError(`${join(dir, 'spans.otlp.json')}: neither a request nor a list of steps`);
+  }
   const messages = readMessages(join(dir, 'requests.bin'));
   return new CaseRun(config, instance).run(steps, messages);
 }
@@ -84,13 +87,12 @@ class CaseRun {
     for (const step of steps) {
       if (step.advance_ms) this.advance(step.advance_ms);
       if (step.set_overrides !== undefined) this.tenant.want(this.settings(step.set_overrides));
-      const bytes = messages[input] ?? inputBytes(step);
+      const bytes = messages[input] ?? inputBytes(step, input);
       if (
         bytes &&
         (step.resourceSpans !== undefined || step.proto_base64 !== undefined || step.push_bytes_base64 !== undefined)
       ) {
-        input++;
-        this.push(step, bytes);
+        this.push(step, bytes, input++);
       }
       if (step.collect) this.collect();
     }
@@ -119,21 +121,29 @@ class CaseRun {
     this.fold.advance(this.nowMs);
   }
 
-  private push(step: Step, bytes: Uint8Array): void {
-    const { tenant } = this.config;
-    if (step.push_bytes_base64 === undefined) {
-      this.fold.push(tenant, this.nowMs, this.nowMs, bytes, step.skip_metrics_generation === true);
-      return;
+  private push(step: Step, bytes: Uint8Array, input: number): void {
+    const skip = step.skip_metrics_generation === true;
+    try {
+      if (step.push_bytes_base64 === undefined) this.request(bytes, skip);
+      else this.record(readPushBytes(bytes), bytes, skip);
+    } catch (cause) {
+      if (!(cause instanceof DecodeError)) throw cause;
+      throw new CaseError(`input ${input}: ${cause.message}`, { cause });
     }
-    const record = readPushBytes(bytes);
-    for (const { start, end } of record.traces) {
-      this.fold.push(
-        tenant,
-        this.nowMs,
-        this.nowMs,
-        bytes.subarray(start, end),
-        record.skipMetrics || step.skip_metrics_generation === true,
-      );
+  }
+
+  private request(bytes: Uint8Array, skip: boolean): void {
+    this.fold.push(this.config.tenant, this.nowMs, this.nowMs, bytes, skip);
+  }
+
+  /** Each trace is a request of its own: one that can't be decoded is passed over, the others count. */
+  private record({ traces, skipMetrics }: PushBytes, bytes: Uint8Array, skip: boolean): void {
+    for (const { start, end } of traces) {
+      try {
+        this.request(bytes.subarray(start, end), skip || skipMetrics);
+      } catch (error) {
+        if (!(error instanceof DecodeError)) throw error;
+      }
     }
   }
 
@@ -171,9 +181,15 @@ function jsonNumber(value: number): number | string {
   return Number.isFinite(value) ? value : value > 0 ? '+Inf' : '-Inf';
 }
 
-function inputBytes(step: Step): Uint8Array | undefined {
-  if (step.resourceSpans !== undefined)
-    return transcodeRequestObject({ resourceSpans: step.resourceSpans }, { profile: 'collector' });
+function inputBytes(step: Step, input: number): Uint8Array | undefined {
+  if (step.resourceSpans !== undefined) {
+    try {
+      return transcodeRequestObject({ resourceSpans: step.resourceSpans }, { profile: 'collector' });
+    } catch (cause) {
+      if (!(cause instanceof OtlpJsonError)) throw cause;
+      throw new CaseError(`input ${input}: ${cause.message}`, { cause });
+    }
+  }
   const base64 = step.proto_base64 ?? step.push_bytes_base64;
   return base64 === undefined ? undefined : new Uint8Array(Buffer.from(base64, 'base64'));
 }

@@ -51,7 +51,7 @@ function viewTable(
           })),
       };
       if (spec.zero && row.unborn & bit) view.zeroMs = row.zeroMs;
-      const rest = labels.filter(([name]) => name !== '__name__').flatMap(([name, value]) => [name, value]);
+      const rest = labels.filter(([name]) => name !== '__name__').flat();
       out.push({ key: Buffer.from([spec.name, ...rest].join('\u0000')).toString('latin1'), view });
     });
   }

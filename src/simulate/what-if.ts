@@ -39,17 +39,18 @@ export function whatIf(config: Config, path: string, atMs?: number, tenant = 'si
 
 function readSpans(path: string): Uint8Array[] {
   const bytes = new Uint8Array(readFileSync(path));
-  const first = bytes.find((b) => b > 0x20);
-  if (first === undefined) throw new SpansFileError(`${path}: is empty`);
-  if (first === 0x7b) return readJson(bytes, path);
+  // The binary forms first: a request may well begin with bytes that look like a line break and a brace, JSON is never a request.
   const whole = tryMessages([bytes]);
   if (whole) return whole;
   try {
     const delimited = tryMessages(splitMessages(bytes, path));
     if (delimited) return delimited;
   } catch {
-    // Neither form: said below.
+    // Not delimited.
   }
+  const first = bytes.find((b) => b > 0x20);
+  if (first === undefined) throw new SpansFileError(`${path}: is empty`);
+  if (first === 0x7b) return readJson(bytes, path);
   throw new SpansFileError(`${path}: neither OTLP JSON, nor an ExportTraceServiceRequest, nor length-delimited ones`);
 }
 

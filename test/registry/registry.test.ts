@@ -20,6 +20,7 @@ const OPTIONS: RegistryOptions = {
   limiterType: 'series',
   maxActiveSeries: 0,
   maxActiveEntities: 0,
+  collectionIntervalMs: 15_000,
   staleDurationMs: 5_000,
 };
 

@@ -141,12 +141,12 @@ export class World {
   /** As a shutdown does it. What isn't sent by then stays for the next start. */
   async stop(): Promise<void> {
     const life = this.life!;
+    this.stopAtDiskStep(Number.POSITIVE_INFINITY);
     life.isPaused = false;
     life.shard.stop();
     await life.turns();
     for (let i = 0; i < 240 && !life.shard.done; i++) await this.step(500);
     if (!life.shard.done) throw new Error('the shard did not close its last tick');
-    await life.catchUp();
     const stopped = life.service.stop(5);
     for (let i = 0; i < 20; i++) {
       this.nowMs += 100;
@@ -237,7 +237,7 @@ export class Life {
     });
     const life = new Life(world, ledger);
     // What a life before this one wrote without being able to say so.
-    await life.catchUp(world.previousSettings);
+    await life.remember(world.previousSettings ?? world.settings);
     world.previousSettings = life.settings;
     await life.service.start();
     return life;
@@ -248,6 +248,13 @@ export class Life {
     this.ledger = ledger;
     const settings = structuredClone(world.settings);
     this.settings = settings;
+    const append = ledger.append.bind(ledger);
+    ledger.append = async (content) => {
+      const appended = await append(content);
+      // Before anybody can settle and prune it.
+      await this.remember(settings, true);
+      return appended;
+    };
     const partitions = world.log.partitions.map((_, partition) => partition);
     this.read = partitions.map(() => 0);
     const plan: ShardPlan = {
@@ -289,7 +296,11 @@ export class Life {
       logger: createLogger('silent'),
       sleep: (waitMs) => world.sleep(waitMs),
       ...(world.baseAfterEntries === undefined ? {} : { baseAfterEntries: world.baseAfterEntries }),
-      makeSender: (endpoint, tenant) => world.receivers.get(endpoint.name)!.sender(tenant, this),
+      makeSender: (endpoint, tenant) => {
+        const sender = world.receivers.get(endpoint.name)!.sender(tenant, this);
+        // The objects of a dead process still run here: nothing they do gets out.
+        return { ...sender, send: (body, how) => (this.isDead ? new Promise(() => {}) : sender.send(body, how)) };
+      },
     });
   }
 
@@ -320,17 +331,17 @@ export class Life {
         if (message.type === 'snapshot') this.service.snapshot(message.content);
         else if (message.type === 'base') this.service.base(message.tMs, message.sections);
       }
-      if (!more) break;
+      if (!more) return;
     }
-    await this.catchUp();
   }
 
-  /** Takes what was committed into the history. */
-  async catchUp(settings: TenantSettingsTable = this.settings): Promise<void> {
+  /** Takes entries after the last known one into the history: all, or only the next. */
+  private async remember(settings: TenantSettingsTable, onlyNext = false): Promise<void> {
     const { history, epochs } = this.world;
     for await (const entry of this.ledger.read(history.at(-1)?.tMs ?? Number.NEGATIVE_INFINITY)) {
       history.push(entry);
       if (!epochs.has(entry.epoch)) epochs.set(entry.epoch, settings);
+      if (onlyNext) return;
     }
   }
 

@@ -1,0 +1,244 @@
+// Follows partitions of a topic for one listener: one loop of fetches per broker that leads some of them. A loop holds nothing open:
+// an answer is delivered, or waits with its partition while that is paused.
+
+import { type LogConsumer, LogError, type LogListener } from '../port.ts';
+import { BatchBuilder } from './batch-builder.ts';
+import type { Connection } from './connection.ts';
+import type { EnvelopeReader } from './envelope.ts';
+import { decodeFetchResponse, type FetchResponse } from './fetch-response.ts';
+import { Follower } from './follower.ts';
+import { fetchRaw } from './kafkajs.ts';
+import type { KafkaLogStats, Lag, Skipped } from './options.ts';
+
+const OFFSET_OUT_OF_RANGE = 1;
+const CORRUPT_MESSAGE = 2;
+const UNKNOWN_TOPIC_OR_PARTITION = 3;
+const TOPIC_AUTHORIZATION_FAILED = 29;
+const RETRY_MS = 200;
+/** A partition that no broker knows for so long is gone. */
+const MISSING_MS = 60_000;
+
+export interface ConsumerOptions {
+  connection: Connection;
+  topic: string;
+  envelopes: EnvelopeReader;
+  maxWaitMs: number;
+  partitionBytes: number;
+  maxBytes: number;
+  checkCrcs: boolean;
+  stats: KafkaLogStats;
+  now(): number;
+  onSkipped(skipped: Skipped): void;
+  onTrouble(what: string, error?: Error): void;
+  onStop(consumer: KafkaConsumer): void;
+}
+
+export class KafkaConsumer implements LogConsumer {
+  private readonly options: ConsumerOptions;
+  private readonly followers = new Map<number, Follower>();
+  private readonly loops = new Map<number, Promise<void>>();
+  private readonly missingSince = new Map<number, number>();
+  private readonly delivery: ConstructorParameters<typeof Follower>[3];
+  private wake = Promise.withResolvers<void>();
+  private isStopped = false;
+
+  constructor(from: ReadonlyMap<number, number>, listener: LogListener, options: ConsumerOptions) {
+    this.options = options;
+    const { envelopes, checkCrcs, stats, now, onSkipped } = options;
+    this.delivery = { listener, builder: new BatchBuilder(), envelopes, checkCrcs, stats, now, onSkipped };
+    this.add(from);
+  }
+
+  add(from: ReadonlyMap<number, number>): void {
+    for (const [partition, offset] of from) {
+      if (!this.followers.has(partition))
+        this.followers.set(partition, new Follower(partition, offset, this.options.partitionBytes, this.delivery));
+    }
+    // Later, so that the caller holds the consumer when its listener is first called.
+    queueMicrotask(() => this.startLoops());
+  }
+
+  pause(partition: number): void {
+    this.follower(partition).isPaused = true;
+  }
+
+  resume(partition: number): void {
+    const follower = this.follower(partition);
+    if (!follower.isPaused) return;
+    follower.resume();
+    queueMicrotask(() => {
+      follower.goOn();
+      const { resolve } = this.wake;
+      this.wake = Promise.withResolvers();
+      resolve();
+    });
+  }
+
+  lag(nowMs: number): Map<number, Lag> {
+    return new Map([...this.followers].map(([partition, follower]) => [partition, follower.lag(nowMs)]));
+  }
+
+  /** A fetch may still be under way; its answer reaches nobody. */
+  async stop(): Promise<void> {
+    if (this.isStopped) return;
+    this.isStopped = true;
+    for (const follower of this.followers.values()) follower.isStopped = true;
+    this.wake.resolve();
+    this.options.onStop(this);
+  }
+
+  /** Tells all partitions that they can't be read on. */
+  failAll(error: Error): void {
+    for (const follower of this.followers.values()) follower.fail(error);
+  }
+
+  /** One loop for each broker that leads a partition of ours. Also after leaders have changed. */
+  private startLoops(): void {
+    if (this.isStopped) return;
+    const led = new Set<number>();
+    for (const { partition } of this.followers.values()) led.add(this.leaderOf(partition));
+    for (const nodeId of led) {
+      if (this.loops.has(nodeId)) continue;
+      const loop = this.run(nodeId).finally(() => {
+        this.loops.delete(nodeId);
+        // A partition may have come to this broker just when its loop saw none left.
+        if (!this.isStopped && this.ofLeader(nodeId).length > 0) this.startLoops();
+      });
+      this.loops.set(nodeId, loop);
+    }
+  }
+
+  /** Loops of leader -1 wait until a partition has a leader again. */
+  private async run(nodeId: number): Promise<void> {
+    while (!this.isStopped && this.ofLeader(nodeId).length > 0) {
+      const asked = this.ofLeader(nodeId).filter((follower) => follower.wantsFetch);
+      if (asked.length === 0 || nodeId < 0) {
+        await this.pauseLoop(nodeId < 0 ? RETRY_MS : this.options.maxWaitMs);
+        if (nodeId < 0) await this.refresh();
+        continue;
+      }
+      try {
+        for (const follower of asked) follower.isAsked = true;
+        const askedMs = this.options.now();
+        const response = await this.fetch(nodeId, asked);
+        for (const follower of asked) follower.isAsked = false;
+        if (this.isStopped) return;
+        await this.answered(response, askedMs);
+      } catch (error) {
+        for (const follower of asked) follower.isAsked = false;
+        if (this.isStopped) return;
+        this.options.onTrouble(`fetch from broker ${nodeId}`, error as Error);
+        await this.options.connection.recover(error);
+        await this.pauseLoop(RETRY_MS);
+        this.startLoops();
+      }
+    }
+  }
+
+  private async fetch(nodeId: number, asked: Follower[]): Promise<FetchResponse> {
+    const { connection, topic, maxWaitMs, maxBytes, stats } = this.options;
+    const broker = await connection.broker(nodeId);
+    // Another one goes first each time: an answer's bytes are filled in the order of the request.
+    const turn = stats.fetches++ % asked.length;
+    const partitions = [...asked.slice(turn), ...asked.slice(0, turn)].map(({ partition, position, askBytes }) => ({
+      partition,
+      fetchOffset: String(position),
+      maxBytes: askBytes,
+    }));
+    const response = await fetchRaw(
+      broker,
+      { topic, partitions, maxWaitTime: maxWaitMs, minBytes: 1, maxBytes },
+      decodeFetchResponse,
+    );
+    stats.fetchedBytes += response.sizeBytes;
+    return response;
+  }
+
+  private async answered(response: FetchResponse, askedMs: number): Promise<void> {
+    let mustRefresh = response.errorCode !== 0;
+    for (const part of response.partitions) {
+      const follower = this.followers.get(part.partition);
+      if (follower === undefined) continue;
+      if (part.errorCode !== UNKNOWN_TOPIC_OR_PARTITION) this.missingSince.delete(part.partition);
+      if (part.errorCode === 0) follower.fetched(part, askedMs);
+      else if (!this.failed(follower, part.errorCode, part.logStart)) mustRefresh = true;
+      if (this.isStopped) return;
+    }
+    if (mustRefresh) {
+      await this.pauseLoop(RETRY_MS);
+      await this.refresh();
+    }
+  }
+
+  /** False: the leader may have changed, or not know yet; try again. */
+  private failed(follower: Follower, errorCode: number, logStart: number): boolean {
+    const { partition, position } = follower;
+    if (errorCode === OFFSET_OUT_OF_RANGE) {
+      // Never reset: to go on elsewhere is for whoever keeps the positions to decide.
+      follower.fail(
+        new LogError(
+          'offset_out_of_range',
+          `offset ${position} of partition ${partition} is outside the log (it starts at ${logStart})`,
+        ),
+      );
+      return true;
+    }
+    if (errorCode === TOPIC_AUTHORIZATION_FAILED) {
+      follower.fail(new LogError('log_unavailable', `not allowed to read topic ${this.options.topic}`));
+      return true;
+    }
+    if (errorCode === UNKNOWN_TOPIC_OR_PARTITION) {
+      const now = this.options.now();
+      const since = this.missingSince.get(partition) ?? now;
+      this.missingSince.set(partition, since);
+      if (now - since > MISSING_MS) {
+        follower.fail(
+          new LogError('log_unavailable', `no broker has partition ${partition} of topic ${this.options.topic}`),
+        );
+        return true;
+      }
+    }
+    this.options.onTrouble(
+      `partition ${partition}: ${errorCode === CORRUPT_MESSAGE ? 'the broker finds a record damaged' : `error ${errorCode}`}`,
+    );
+    return false;
+  }
+
+  private async refresh(): Promise<void> {
+    try {
+      await this.options.connection.refresh();
+    } catch (error) {
+      await this.options.connection.recover(error);
+    }
+    this.startLoops();
+  }
+
+  private ofLeader(nodeId: number): Follower[] {
+    return [...this.followers.values()].filter(
+      ({ partition, hasFailed }) => !hasFailed && this.leaderOf(partition) === nodeId,
+    );
+  }
+
+  private leaderOf(partition: number): number {
+    return this.options.connection.leaderOf(partition);
+  }
+
+  /** Waits for a resume or a stop, at most so long. */
+  private async pauseLoop(ms: number): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const { promise } = this.wake;
+    await Promise.race([
+      promise,
+      new Promise<void>((resolve) => {
+        timer = setTimeout(resolve, ms);
+      }),
+    ]);
+    clearTimeout(timer);
+  }
+
+  private follower(partition: number): Follower {
+    const follower = this.followers.get(partition);
+    if (follower === undefined) throw new RangeError(`partition ${partition} isn't consumed here`);
+    return follower;
+  }
+}

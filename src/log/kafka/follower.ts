@@ -1,0 +1,185 @@
+// One partition as a consumer follows it: the position, what was fetched and not yet delivered, and the delivery in order. Synchronous:
+// nothing is held open, and after a pause not one more record is delivered.
+
+import { LogError, type LogListener } from '../port.ts';
+import type { BatchBuilder } from './batch-builder.ts';
+import type { EnvelopeReader } from './envelope.ts';
+import type { FetchedPartition } from './fetch-response.ts';
+import type { KafkaLogStats, Lag, Skipped, SkipReason } from './options.ts';
+import { detached, type RecordSet, type RecordView, readRecords, recordSet } from './record-batch.ts';
+
+export interface Delivery {
+  listener: LogListener;
+  builder: BatchBuilder;
+  envelopes: EnvelopeReader;
+  checkCrcs: boolean;
+  stats: KafkaLogStats;
+  now(): number;
+  onSkipped(skipped: Skipped): void;
+}
+
+export class Follower {
+  readonly partition: number;
+  /** Next offset to be delivered. */
+  position: number;
+  isPaused = false;
+  hasFailed = false;
+  isStopped = false;
+  /** In the fetch that is under way. */
+  isAsked = false;
+  /** Grows when a batch did not fit into what was asked for. */
+  askBytes: number;
+  private waiting: RecordSet | undefined;
+  /** The end as last seen, until it is reached and said. */
+  private end: number | undefined;
+  private endSeenMs = 0;
+  /** The newest end that was said. */
+  private knownEnd = 0;
+  /** Offset after the last record in the builder, and after the last one that was counted as skipped. */
+  private upTo = 0;
+  private skippedUpTo = 0;
+  private lastTimestampMs: number | undefined;
+  private readonly delivery: Delivery;
+
+  constructor(partition: number, position: number, askBytes: number, delivery: Delivery) {
+    this.partition = partition;
+    this.position = position;
+    this.askBytes = askBytes;
+    this.delivery = delivery;
+  }
+
+  /**
+   * Also while paused, as long as nothing is waiting: so one that is paused at its end still learns of it, and whoever waits for that
+   * end isn't stuck. At most one answer waits.
+   */
+  get wantsFetch(): boolean {
+    return this.waiting === undefined && !this.isAsked && !this.hasFailed && !this.isStopped;
+  }
+
+  /** @param askedMs when the fetch was sent: what the answer says of the end was true at that time or later */
+  fetched(part: FetchedPartition, askedMs: number): void {
+    if (this.hasFailed || this.isStopped) return;
+    this.end = part.lastStable;
+    this.endSeenMs = askedMs;
+    if (part.records.length > 0) this.waiting = recordSet(part.records, part.aborted);
+    this.goOn();
+    // What waits for a resume must not keep the whole answer, with the records of all other partitions, in memory.
+    if (this.waiting !== undefined) this.waiting = detached(this.waiting);
+  }
+
+  resume(): void {
+    this.isPaused = false;
+  }
+
+  /** Delivers what waits, as far as it may, and says so when the end is reached. */
+  goOn(): void {
+    if (this.hasFailed || this.isStopped) return;
+    const set = this.waiting;
+    if (set !== undefined) {
+      if (this.isPaused) return;
+      this.deliver(set);
+      if (this.isPaused || this.hasFailed || this.isStopped) return;
+    }
+    if (this.end !== undefined && this.position >= this.end) {
+      const mark = { partition: this.partition, end: this.position, wallMs: this.endSeenMs };
+      this.end = undefined;
+      this.knownEnd = mark.end;
+      this.call(() => this.delivery.listener.onEnd(mark));
+    }
+  }
+
+  lag(nowMs: number): Lag {
+    const records = Math.max(0, Math.max(this.end ?? 0, this.knownEnd) - this.position);
+    const seconds =
+      records === 0 || this.lastTimestampMs === undefined ? 0 : Math.max(0, nowMs - this.lastTimestampMs) / 1000;
+    return { records, seconds };
+  }
+
+  fail(error: Error): void {
+    if (this.hasFailed || this.isStopped) return;
+    this.hasFailed = true;
+    this.waiting = undefined;
+    try {
+      this.delivery.listener.onError(this.partition, error);
+    } catch {
+      // It has been told; nothing more can be done for this partition.
+    }
+  }
+
+  private deliver(set: RecordSet): void {
+    const { builder, checkCrcs } = this.delivery;
+    const from = this.position;
+    const startedAt = set.position;
+    builder.reset();
+    const next = readRecords(
+      set,
+      from,
+      { record: (record) => this.take(record), skipped: (...skipped) => this.skip(...skipped) },
+      { checkCrcs },
+    );
+    const readOn = !this.mustStop();
+    if (!builder.isEmpty) {
+      // What was read before a pause and is not full yet: it is not delivered, and read again after it.
+      if (readOn) this.flush();
+      else builder.reset();
+    }
+    if (!readOn) return;
+    this.position = Math.max(this.position, next);
+    this.waiting = undefined;
+    // Not one whole batch came: ask for more, as the first batch of a fetch is whole only for brokers that know of it.
+    if (set.position === startedAt && this.position === from) this.askBytes = Math.min(this.askBytes * 2, 1 << 30);
+  }
+
+  private take(record: RecordView): boolean {
+    const { builder, envelopes } = this.delivery;
+    const envelope = envelopes.open(record);
+    if (typeof envelope === 'string') {
+      this.skip(envelope, record.offset, 1);
+      return true;
+    }
+    if (!builder.hasRoomFor(envelope.end - envelope.start)) {
+      this.flush();
+      if (this.mustStop()) return false;
+    }
+    builder.add(envelope, record.offset, record.timestampMs);
+    this.upTo = record.offset + 1;
+    return true;
+  }
+
+  private flush(): void {
+    const { builder, listener, stats, now } = this.delivery;
+    const batch = builder.take(this.partition, now());
+    this.position = this.upTo;
+    this.lastTimestampMs = batch.timestampsMs[batch.count - 1]!;
+    stats.batches++;
+    stats.records += batch.count;
+    stats.bytes += batch.bytes.length;
+    this.call(() => listener.onBatch(batch));
+  }
+
+  private skip(reason: SkipReason, offset: number, count: number, detail?: string): void {
+    // Read again after a pause: counted already.
+    if (offset + count <= this.skippedUpTo) return;
+    this.skippedUpTo = offset + count;
+    this.delivery.stats.skipped[reason] += count;
+    this.delivery.onSkipped({
+      reason,
+      partition: this.partition,
+      offset,
+      count,
+      ...(detail === undefined ? {} : { detail }),
+    });
+  }
+
+  private mustStop(): boolean {
+    return this.isPaused || this.hasFailed || this.isStopped;
+  }
+
+  private call(listener: () => void): void {
+    try {
+      listener();
+    } catch (cause) {
+      this.fail(cause instanceof Error ? cause : new LogError('log_damaged', String(cause)));
+    }
+  }
+}

@@ -1,0 +1,238 @@
+// A Kafka topic as spanmill's log: ties connections, consumers, the group's fence and the sink together. It never decides to go on at
+// another offset than it was told, and never commits but for the fence.
+
+import { createHash } from 'node:crypto';
+import { type AppendRecord, type LogBounds, type LogConsumer, LogError, type LogListener } from '../port.ts';
+import { registerCodecs } from './codecs.ts';
+import { Connection } from './connection.ts';
+import { KafkaConsumer } from './consumer.ts';
+import { createEnvelopeReader, type EnvelopeReader } from './envelope.ts';
+import { GroupFence } from './fence.ts';
+import { GroupMember } from './group-member.ts';
+import type { KafkaLog, KafkaLogOptions, KafkaLogStats, Lag } from './options.ts';
+import { bounds, identify, offsetAt } from './positions.ts';
+import { KafkaSink } from './sink.ts';
+
+const METADATA_MS = 10_000;
+const FETCH = { maxWaitMs: 250, partitionBytes: 1024 * 1024, maxBytes: 16 * 1024 * 1024, checkCrcs: true };
+const GROUP = { sessionTimeoutMs: 30_000, rebalanceTimeoutMs: 60_000, heartbeatMs: 1_000 };
+
+/**
+ * Connects, joins the group if there is one, and resolves when its shards are ours: another member that holds them is waited for.
+ * @throws LogError `log_unavailable` (no broker, no such topic, not allowed), `log_incompatible` (the group has other members than
+ *   spanmill), `log_closed` (the signal)
+ */
+export async function openKafkaLog(options: KafkaLogOptions): Promise<KafkaLog> {
+  registerCodecs();
+  const log = new TopicLog(options);
+  const abort = () => void log.close();
+  options.signal?.addEventListener('abort', abort, { once: true });
+  try {
+    if (options.signal?.aborted) throw new LogError('log_closed', 'the log was closed while it was being opened');
+    await log.open();
+    return log;
+  } catch (cause) {
+    await log.close();
+    throw cause instanceof LogError
+      ? cause
+      : new LogError('log_unavailable', `topic ${options.topic}: ${(cause as Error).message}`, { cause });
+  } finally {
+    options.signal?.removeEventListener('abort', abort);
+  }
+}
+
+class TopicLog implements KafkaLog {
+  identity = '';
+  partitions = 0;
+  fence?: GroupFence;
+  private readonly options: KafkaLogOptions;
+  private readonly reads: Connection;
+  private readonly queries: Connection;
+  private readonly groups: Connection | undefined;
+  private readonly envelopes: EnvelopeReader;
+  private readonly sink: KafkaSink;
+  private readonly counts: KafkaLogStats = emptyStats();
+  private readonly consumers = new Set<KafkaConsumer>();
+  private known: number[] = [];
+  private member: GroupMember | undefined;
+  private polling: NodeJS.Timeout | undefined;
+  private closing: Promise<void> | undefined;
+
+  constructor(options: KafkaLogOptions) {
+    this.options = options;
+    this.reads = new Connection(options, 'read');
+    this.queries = new Connection(options, 'query');
+    if (options.group !== undefined) this.groups = new Connection(options, 'group');
+    this.envelopes = createEnvelopeReader(options);
+    this.sink = new KafkaSink(options, this.counts);
+  }
+
+  async open(): Promise<void> {
+    await Promise.all([this.reads.connect(), this.queries.connect(), this.groups?.connect()]);
+    this.known = this.queries.partitions();
+    if (this.known.length === 0) throw new LogError('log_unavailable', `there is no topic ${this.options.topic}`);
+    this.partitions = this.known.length;
+    this.identity = createHash('sha256')
+      .update(JSON.stringify([this.queries.clusterId, this.options.topic]))
+      .digest('hex')
+      .slice(0, 16);
+    await this.joinGroup();
+    this.polling = setInterval(() => void this.poll(), this.options.metadataMs ?? METADATA_MS);
+  }
+
+  partitionIds(): readonly number[] {
+    return this.known;
+  }
+
+  bounds(partition: number): Promise<LogBounds> {
+    return bounds(this.queries, partition);
+  }
+
+  identify(partition: number, offset: number): Promise<{ timestampMs: number; crc: number } | undefined> {
+    return identify(this.queries, this.envelopes, partition, offset);
+  }
+
+  async startOffset(partition: number): Promise<number> {
+    const { start, now } = this.options;
+    // A partition that came after this log was opened has nothing that was there before.
+    if (start === 'earliest' || partition >= this.partitions) return (await this.bounds(partition)).start;
+    if (start === 'latest') return (await this.bounds(partition)).end;
+    return offsetAt(this.queries, partition, now() - start.agoMs);
+  }
+
+  consume(from: ReadonlyMap<number, number>, listener: LogListener): LogConsumer {
+    if (this.closing !== undefined) throw new LogError('log_closed', 'the log is closed');
+    const { topic, now, onSkipped, onTrouble, fetch } = this.options;
+    const consumer = new KafkaConsumer(from, listener, {
+      ...FETCH,
+      ...fetch,
+      connection: this.reads,
+      topic,
+      now,
+      envelopes: this.envelopes,
+      stats: this.counts,
+      onSkipped: (skipped) => onSkipped?.(skipped),
+      onTrouble: (what, error) => onTrouble?.(what, error),
+      onStop: (stopped) => this.consumers.delete(stopped),
+    });
+    this.consumers.add(consumer);
+    return consumer;
+  }
+
+  /** Kafka's retention asks nobody. */
+  release(): void {}
+
+  append(records: readonly AppendRecord[]): Promise<void> {
+    return this.sink.append(records, this.partitions);
+  }
+
+  lag(): Map<number, Lag> {
+    const lags = [...this.consumers].flatMap((consumer) => [...consumer.lag(this.options.now())]);
+    return new Map(lags);
+  }
+
+  stats(): KafkaLogStats {
+    return {
+      ...this.counts,
+      skipped: { ...this.counts.skipped },
+      generation: this.member?.generation ?? -1,
+      rebalances: this.member?.rebalances ?? 0,
+    };
+  }
+
+  async regain(): Promise<void> {
+    await this.fence?.renew();
+  }
+
+  close(): Promise<void> {
+    this.closing ??= this.end();
+    return this.closing;
+  }
+
+  private async end(): Promise<void> {
+    clearInterval(this.polling);
+    await Promise.all([...this.consumers].map((consumer) => consumer.stop()));
+    this.fence?.close();
+    await Promise.all([this.sink.close(), this.member?.stop()]);
+    await Promise.all([this.reads.close(), this.queries.close(), this.groups?.close()]);
+  }
+
+  private async joinGroup(): Promise<void> {
+    const { group, topic, onTrouble } = this.options;
+    if (group === undefined || this.groups === undefined) return;
+    const trouble = (what: string, error?: Error) => onTrouble?.(what, error);
+    const { shards } = group;
+    const common = { connection: this.groups, groupId: group.id, topic, shardCount: shards.count };
+    const fence = new GroupFence({
+      ...common,
+      own: shards.own,
+      stats: this.counts,
+      onTrouble: trouble,
+      onLost: (reason) => this.lost(reason),
+    });
+    const times = {
+      sessionTimeoutMs: group.sessionTimeoutMs ?? GROUP.sessionTimeoutMs,
+      rebalanceTimeoutMs: group.rebalanceTimeoutMs ?? GROUP.rebalanceTimeoutMs,
+      heartbeatMs: group.heartbeatMs ?? GROUP.heartbeatMs,
+    };
+    this.member = new GroupMember({
+      ...common,
+      ...times,
+      wants: shards.own,
+      onTrouble: trouble,
+      onAssigned: (assignment) => fence.assigned(assignment),
+    });
+    fence.bind(this.member);
+    this.fence = fence;
+    this.member.start();
+    await Promise.race([fence.whenOwned(), this.member.assignment().then(() => fence.whenOwned())]);
+  }
+
+  private lost(reason: string): void {
+    const error = new LogError('ownership_lost', reason);
+    for (const consumer of this.consumers) consumer.failAll(error);
+    this.options.group?.onLost?.(reason);
+  }
+
+  /** Asks for new partitions. */
+  private async poll(): Promise<void> {
+    try {
+      await Promise.all([this.queries.refresh(), this.reads.refresh(), this.groups?.refresh()]);
+    } catch (cause) {
+      await this.queries.recover(cause);
+      return;
+    }
+    const found = this.queries.partitions().filter((partition) => !this.known.includes(partition));
+    if (found.length === 0 || this.closing !== undefined) return;
+    this.known = [...this.known, ...found].sort((a, b) => a - b);
+    for (const partition of found) this.options.onPartition?.(partition);
+  }
+}
+
+function emptyStats(): KafkaLogStats {
+  return {
+    records: 0,
+    bytes: 0,
+    fetchedBytes: 0,
+    fetches: 0,
+    batches: 0,
+    skipped: {
+      aborted: 0,
+      bad_crc: 0,
+      control: 0,
+      damaged: 0,
+      invalid_tenant: 0,
+      old_format: 0,
+      tombstone: 0,
+      undecodable: 0,
+      unknown_codec: 0,
+    },
+    generation: -1,
+    rebalances: 0,
+    commits: 0,
+    refusedCommits: 0,
+    repeatedCommits: 0,
+    appendedRecords: 0,
+    failedAppends: 0,
+  };
+}
