@@ -2,7 +2,8 @@
 
 import { buildStatusView, createApiServer, type StatusView } from './api/index.ts';
 import { type Config, resolveTenant, SINGLE_TENANT } from './config/index.ts';
-import { type EmbeddedLog, openEmbeddedLog } from './log/index.ts';
+import { LogError } from './log/index.ts';
+import { type OpenLog, openLog } from './open-log.ts';
 import { ReceiverSet } from './receiver-set.ts';
 import { joinExpositions, ShardHost } from './shard/index.ts';
 import { shardPlan, unbuiltEndpoint, unbuiltSettings } from './shard-plan.ts';
@@ -16,6 +17,8 @@ export interface AppOptions {
   now: () => number;
   /** Something went wrong for good: the process should end. */
   onFailed(error: Error): void;
+  /** Ends a start that waits for something: another process to give up its shards, say. */
+  signal?: AbortSignal;
 }
 
 export interface Addresses {
@@ -30,8 +33,11 @@ const RECEIVER_STOP_MS = 5_000;
 
 export class App {
   private readonly options: AppOptions;
-  private readonly log: EmbeddedLog;
-  private readonly hosts: ShardHost[] = [];
+  private opened: OpenLog | undefined;
+  private hosts: ShardHost[] = [];
+  /** Ends the wait for the log while it is being opened. */
+  private readonly opening = new AbortController();
+  private regaining: Promise<void> | undefined;
   private readonly latencies = new StageLatencies();
   private readonly metrics = createOwnMetrics();
   private readonly startedAtMs: number;
@@ -39,13 +45,14 @@ export class App {
   private receivers: ReceiverSet | undefined;
   private apiAddress = '';
   private readonly undecodable = new Map<string, number>();
+  /** Records that were deleted before they were folded. */
+  private lostRecords = 0;
   private stopped: Promise<void> | undefined;
   private failure: Error | undefined;
   private stopping = false;
 
-  private constructor(options: AppOptions, log: EmbeddedLog) {
+  private constructor(options: AppOptions) {
     this.options = options;
-    this.log = log;
     this.startedAtMs = options.now();
     const { config, logger } = options;
     this.api = createApiServer({
@@ -69,11 +76,6 @@ export class App {
   static async start(options: AppOptions): Promise<App> {
     const { config, logger } = options;
     for (const note of options.notes) logger.info(note);
-    if (config.log.kind === 'kafka') {
-      throw new StartError(
-        'log.kind: kafka is not built yet in this version: use log.kind: embedded and send spans over OTLP/HTTP',
-      );
-    }
     const unbuilt = [
       ...['tenants without a block', ...Object.keys(config.overrides.tenants)].flatMap((tenant) =>
         unbuiltSettings(tenant, resolveTenant(config, tenant)),
@@ -81,14 +83,16 @@ export class App {
       ...config.remoteWrite.endpoints.flatMap(unbuiltEndpoint),
     ];
     if (unbuilt.length > 0) throw new StartError(unbuilt.join('\n'));
-    const { path, partitions, segmentBytes, retention } = config.log.embedded;
-    const log = await openEmbeddedLog({ path, partitions, segmentBytes, retention, now: options.now, logger });
-    const app = new App(options, log);
+    const app = new App(options);
+    const stop = () => app.opening.abort();
+    options.signal?.addEventListener('abort', stop);
     try {
       await app.begin();
     } catch (error) {
       await app.stop(0).catch(() => undefined);
       throw error;
+    } finally {
+      options.signal?.removeEventListener('abort', stop);
     }
     return app;
   }
@@ -108,25 +112,23 @@ export class App {
     const { config, logger } = this.options;
     const api = await this.api.start();
     this.apiAddress = `${api.address}:${api.port}`;
-    for (const shard of config.shards.own) {
-      const host = new ShardHost({
-        plan: await shardPlan(config, shard, this.log, logger),
-        log: this.log,
-        logger,
-        onCommitted: (_tMs, offsets) => this.log.release(new Map(offsets)),
-        onPoison: ({ reason }) => this.undecodable.set(reason, (this.undecodable.get(reason) ?? 0) + 1),
-        onFailed: (error) => this.fail(error),
-      });
-      this.hosts.push(host);
-    }
-    await Promise.all(this.hosts.map((host) => host.start()));
+    this.opened = await openLog({
+      config,
+      now: this.options.now,
+      logger,
+      onLost: (reason) => this.lost(new LogError('ownership_lost', reason)),
+      onPartition: (partition) => this.hostOf(partition)?.addPartition(partition),
+      signal: this.opening.signal,
+    });
+    await this.startHosts();
+    const { log } = this.opened;
     this.receivers = new ReceiverSet({
       config,
       sink: {
-        partitions: this.log.partitions,
+        partitions: log.partitions,
         append: (records) =>
           traced('spanmill.receive', { records: records.length }, () =>
-            this.latencies.timeAsync('receive', () => this.log.append(records)),
+            this.latencies.timeAsync('receive', () => log.append(records)),
           ),
       },
       tenantOf: (header) => this.tenantOf(header),
@@ -141,6 +143,56 @@ export class App {
     );
   }
 
+  private async startHosts(): Promise<void> {
+    const { config, logger } = this.options;
+    const { log } = this.opened!;
+    for (const shard of config.shards.own) {
+      const host = new ShardHost({
+        plan: await shardPlan(config, shard, log, logger),
+        log,
+        logger,
+        onCommitted: (_tMs, offsets) => log.release(new Map(offsets)),
+        onPoison: ({ reason }) => this.undecodable.set(reason, (this.undecodable.get(reason) ?? 0) + 1),
+        onGap: ({ from, to }) => {
+          this.lostRecords += to - from;
+          return config.log.kind === 'kafka' ? config.log.kafka.onLogGap : 'continue';
+        },
+        onFailed: (error) => this.hostFailed(error),
+      });
+      this.hosts.push(host);
+    }
+    await Promise.all(this.hosts.map((host) => host.start()));
+  }
+
+  private hostOf(partition: number): ShardHost | undefined {
+    const shard = partition % this.options.config.shards.count;
+    return this.hosts.find(({ shardId }) => shardId === shard);
+  }
+
+  private hostFailed(error: Error): void {
+    if (error instanceof LogError && error.code === 'ownership_lost') this.lost(error);
+    else this.fail(error);
+  }
+
+  /** Another process may own the shards: all state is dropped, and recovered from the ledger once they are ours again. */
+  private lost(error: LogError): void {
+    if (this.stopping || this.regaining || !this.opened) return;
+    const { logger } = this.options;
+    const { opened } = this;
+    logger.error({ err: error }, 'the shards were lost to another process: nothing is sent until they are ours again');
+    this.regaining = (async () => {
+      const hosts = this.hosts.splice(0);
+      await Promise.all(hosts.map((host) => host.abandon()));
+      await opened.regain();
+      this.regaining = undefined;
+      if (this.stopping) return;
+      await this.startHosts();
+      logger.info('the shards are ours again');
+    })().catch((cause) => {
+      if (!this.stopping) this.fail(cause instanceof Error ? cause : new Error(String(cause)));
+    });
+  }
+
   private tenantOf(header: string | string[] | undefined): string | undefined {
     if (!this.options.config.multitenancyEnabled) return SINGLE_TENANT;
     return Array.isArray(header) ? header[0] : header;
@@ -148,8 +200,10 @@ export class App {
 
   private async end(deadlineMs: number): Promise<void> {
     await this.receivers?.stop(Math.min(deadlineMs, RECEIVER_STOP_MS));
+    this.opening.abort();
     await Promise.all(this.hosts.map((host) => host.stop(deadlineMs)));
-    await this.log.close();
+    await this.opened?.close();
+    await this.regaining;
     await this.api.stop(1_000);
   }
 
@@ -170,7 +224,9 @@ export class App {
     return this.metrics.expose({
       shards: this.hosts.flatMap((host) => host.shardStats ?? []),
       ledgers: this.hosts.flatMap((host) => host.ledgerStats ?? []),
-      log: this.log.stats(),
+      log: this.opened?.stats().embedded,
+      kafka: this.opened?.stats().kafka,
+      lostRecords: this.lostRecords,
       undecodable: this.undecodable,
       latencies: this.latencies.summaries(),
       nowMs: this.options.now(),
@@ -181,7 +237,9 @@ export class App {
     const reasons: string[] = [];
     if (this.failure) reasons.push(this.failure.message);
     if (this.stopping) reasons.push('stopping');
-    if (this.hosts.length === 0 || this.hosts.some((host) => !host.ready))
+    if (!this.opened) reasons.push('the log is being opened');
+    else if (this.regaining) reasons.push('another process has the shards');
+    else if (this.hosts.length === 0 || this.hosts.some((host) => !host.ready))
       reasons.push('the ledger is being recovered');
     else if (!this.receivers?.listening) reasons.push('the receivers are not listening yet');
     return { ready: reasons.length === 0, reasons };
@@ -189,7 +247,7 @@ export class App {
 
   private status(): StatusView {
     const { config, now } = this.options;
-    const log = this.log.stats();
+    const stats = this.opened?.stats();
     return buildStatusView({
       version: VERSION,
       nodeVersion: process.versions.node,
@@ -199,7 +257,12 @@ export class App {
       api: this.apiAddress,
       receivers: this.receivers?.addresses ?? [],
       received: this.metrics.receiverTotals(),
-      log: { kind: 'embedded', path: config.log.embedded.path, partitions: log.partitions },
+      log: {
+        kind: config.log.kind,
+        path: this.opened?.place ?? '',
+        partitions: stats?.embedded?.partitions ?? [],
+        lag: stats?.kafka?.lag ?? new Map(),
+      },
       shards: this.hosts.map((host) => ({ shard: host.shardId, stats: host.shardStats, ledger: host.ledgerStats })),
       undecodable: this.undecodable,
       endpoints: config.remoteWrite.endpoints.map(({ name, url }) => ({ name, url })),

@@ -2,7 +2,7 @@
 
 import type { Config } from './config/index.ts';
 import type { LogSink } from './log/index.ts';
-import { createOtlpGrpcReceiver, createOtlpHttpReceiver } from './receivers/index.ts';
+import { createOtlpGrpcReceiver, createOtlpHttpReceiver, createZipkinReceiver } from './receivers/index.ts';
 import type { Logger, OwnMetrics } from './telemetry/index.ts';
 
 export interface ReceiverSetOptions {
@@ -34,6 +34,7 @@ export class ReceiverSet {
 
   constructor({ config, sink, tenantOf, events, logger, now }: ReceiverSetOptions) {
     const { http, grpc } = config.receivers.otlp;
+    const { zipkin } = config.receivers;
     const shared = { sink, events, logger, now };
     if (http) {
       const place = splitEndpoint(http.endpoint);
@@ -53,6 +54,15 @@ export class ReceiverSet {
         tenantOf: (headers) => tenantOf(headers['x-scope-orgid']),
       });
       this.add('OTLP/gRPC', 'receivers.otlp.grpc.endpoint', place, receiver);
+    }
+    if (zipkin) {
+      const place = splitEndpoint(zipkin.endpoint);
+      const receiver = createZipkinReceiver({
+        ...shared,
+        ...place,
+        tenantOf: (headers) => tenantOf(headers['x-scope-orgid']),
+      });
+      this.add('Zipkin', 'receivers.zipkin.endpoint', place, receiver);
     }
   }
 

@@ -66,9 +66,23 @@ export async function serve(
   whenRunning: (app: App) => Promise<() => Promise<unknown>>,
 ): Promise<number> {
   const ended = Promise.withResolvers<number>();
-  let app: App;
+  const starting = new AbortController();
+  let app: App | undefined;
+  let signals = 0;
+  const onSignal = (signal: NodeJS.Signals) => {
+    if (++signals > 1) {
+      io.stderr.write('spanmill: ended at once; what was taken in is in the log and goes on after the next start\n');
+      process.exit(1);
+    }
+    logger.info({ signal }, 'stopping');
+    starting.abort();
+    ended.resolve(0);
+  };
+  process.on('SIGTERM', onSignal);
+  process.on('SIGINT', onSignal);
   try {
     app = await App.start({
+      signal: starting.signal,
       config,
       notes,
       logger,
@@ -78,29 +92,21 @@ export async function serve(
         ended.resolve(1);
       },
     });
+    const stopMore = await whenRunning(app);
+    const code = await ended.promise;
+    await stopMore();
+    await app.stop(STOP_DEADLINE_MS);
+    logger.info('stopped');
+    return code;
   } catch (error) {
+    if (app) throw error;
+    if (starting.signal.aborted) return 0;
     io.stderr.write(`spanmill: ${startProblem(error)}\n`);
     return 1;
+  } finally {
+    process.off('SIGTERM', onSignal);
+    process.off('SIGINT', onSignal);
   }
-  let signals = 0;
-  const onSignal = (signal: NodeJS.Signals) => {
-    if (++signals > 1) {
-      io.stderr.write('spanmill: ended at once; what was taken in is in the log and goes on after the next start\n');
-      process.exit(1);
-    }
-    logger.info({ signal }, 'stopping');
-    ended.resolve(0);
-  };
-  process.on('SIGTERM', onSignal);
-  process.on('SIGINT', onSignal);
-  const stopMore = await whenRunning(app);
-  const code = await ended.promise;
-  await stopMore();
-  await app.stop(STOP_DEADLINE_MS);
-  process.off('SIGTERM', onSignal);
-  process.off('SIGINT', onSignal);
-  logger.info('stopped');
-  return code;
 }
 
 /** A fault of the machine or the user is one line; anything else keeps its stack. */

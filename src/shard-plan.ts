@@ -2,7 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import { type Config, type RemoteWriteEndpoint, resolveTenant, type TenantSettings } from './config/index.ts';
-import type { LogSource } from './log/index.ts';
+import { type Committed, LogError, type LogSource } from './log/index.ts';
 import type { EndpointPlan, ShardPlan, TenantSettingsTable } from './shard/index.ts';
 import type { Logger } from './telemetry/index.ts';
 
@@ -13,10 +13,6 @@ export function unbuiltSettings(tenant: string, settings: TenantSettings): strin
     ...(settings.histogramMode === 'classic'
       ? []
       : [`${at}generate_native_histograms: ${settings.histogramMode} is not built yet; use classic`]),
-    ...(settings.spanNameSanitization === '' ? [] : [`${at}span_name_sanitization is not built yet; leave it empty`]),
-    ...(settings.maxCardinalityPerLabel === 0
-      ? []
-      : [`${at}max_cardinality_per_label is not built yet; use max_active_series`]),
   ];
 }
 
@@ -34,11 +30,42 @@ export function unbuiltEndpoint(endpoint: RemoteWriteEndpoint): string[] {
   ];
 }
 
+/**
+ * The entry that all of the shard's partitions have committed: the older one where a commit reached some only. Partitions that came
+ * later have none.
+ * @throws LogError `unknown_commit` if an offset was committed by somebody else
+ */
+export function committedEntry(
+  committed: ReadonlyMap<number, Committed>,
+  partitions: readonly number[],
+): { claim: number; tMs: number; digest: string } | undefined {
+  let oldest: { claim: number; tMs: number; digest: string } | undefined;
+  let claim = 0;
+  for (const partition of partitions) {
+    const found = committed.get(partition);
+    if (!found) continue;
+    const match = /^(\d+):(\d+):([0-9a-f]+)$/.exec(found.metadata);
+    if (!match) {
+      throw new LogError(
+        'unknown_commit',
+        `offset ${found.offset} of partition ${partition} was committed by somebody else (metadata "${found.metadata.slice(0, 80)}"): use another log.kafka.consumer_group, or delete the group's offsets to go on from the ledger`,
+      );
+    }
+    const entry = { claim: Number(match[1]), tMs: Number(match[2]), digest: match[3]! };
+    claim = Math.max(claim, entry.claim);
+    if (!oldest || entry.tMs < oldest.tMs) oldest = entry;
+  }
+  return oldest && { ...oldest, claim };
+}
+
 /** A name no tenant can have: its settings are those of tenants without a block of their own. */
 const NOBODY = '\u0000';
 
+/** @throws LogError `unknown_commit` if somebody else committed offsets of the shard's partitions */
 export async function shardPlan(config: Config, shard: number, log: LogSource, logger: Logger): Promise<ShardPlan> {
   const { count } = config.shards;
+  const partitions = log.partitionIds().filter((partition) => partition % count === shard);
+  const committed = log.fence && committedEntry(await log.fence.committed(), partitions);
   const settings: TenantSettingsTable = {
     defaults: resolveTenant(config, NOBODY),
     tenants: Object.fromEntries(
@@ -50,10 +77,12 @@ export async function shardPlan(config: Config, shard: number, log: LogSource, l
   const intervals = [settings.defaults, ...Object.values(settings.tenants)].map((s) => s.collectionIntervalMs);
   return {
     shard,
-    partitions: log.partitionIds().filter((partition) => partition % count === shard),
+    partitions,
     // From the log's identity and the shard, not from the host: the same across restarts and machines, another for another log.
     instance: `spanmill-${log.identity.slice(0, 8)}-${shard}`,
     logIdentity: log.identity,
+    isFenced: log.fence !== undefined,
+    ...(committed ? { committed } : {}),
     boundaryMs: intervals.reduce(greatestCommonDivisor),
     settings,
     ledgerPath: config.ledger.path,

@@ -41,6 +41,7 @@ const REFUSAL_HINTS: Readonly<Record<string, string>> = {
   bad_protobuf: 'the body is no OTLP protobuf',
   overloaded: 'too many bytes are under way at the same time',
   disk_full: "the log's disk is full",
+  log_unavailable: 'the log is out of reach',
 };
 
 function nothingReceived(view: StatusView, { drops }: PipelineStage): Finding {

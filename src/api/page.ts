@@ -167,6 +167,7 @@ function shardsTable({ shards, nowMs }: StatusView): Html {
 }
 
 function logTable({ log }: StatusView): Html {
+  if (log.kind === 'kafka') return lagTable(log);
   return table(
     'Log',
     log.partitions,
@@ -179,6 +180,20 @@ function logTable({ log }: StatusView): Html {
     ],
     'It has no partition.',
     html`<p class="note soft">${log.kind}, ${log.path}, ${size(log.sizeBytes)}</p>`,
+  );
+}
+
+function lagTable({ lag, path }: StatusView['log']): Html {
+  return table(
+    'Log',
+    lag,
+    [
+      { head: 'Partition', cell: (p) => p.partition, kind: 't' },
+      { head: 'Behind', cell: (p) => `${count(p.records)} records` },
+      { head: 'Newest read', cell: (p) => (p.records === 0 ? '–' : `${duration(p.seconds * 1_000)} old`) },
+    ],
+    'Nothing is read yet.',
+    html`<p class="note soft">Kafka topic ${path}</p>`,
   );
 }
 

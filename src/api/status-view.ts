@@ -39,7 +39,15 @@ export interface LogView {
   /** A directory, or a topic. */
   path: string;
   partitions: LogPartitionView[];
+  /** Of a Kafka topic: how far each partition is from its end. */
+  lag: LagView[];
   sizeBytes: number;
+}
+
+export interface LagView {
+  partition: number;
+  records: number;
+  seconds: number;
 }
 
 export interface LogPartitionView {
@@ -94,7 +102,12 @@ export interface StatusParts {
   api: string;
   receivers: readonly ReceiverView[];
   received: ReceiverTotals;
-  log: { kind: 'embedded' | 'kafka'; path: string; partitions: readonly PartitionStats[] };
+  log: {
+    kind: 'embedded' | 'kafka';
+    path: string;
+    partitions: readonly PartitionStats[];
+    lag?: ReadonlyMap<number, { records: number; seconds: number }>;
+  };
   /** A shard that has not reported yet has no stats. */
   shards: readonly { shard: number; stats: ShardStats | undefined; ledger: LedgerStats | undefined }[];
   undecodable: ReadonlyMap<string, number>;
@@ -129,6 +142,7 @@ export function buildStatusView(parts: StatusParts): StatusView {
         sizeBytes,
         queuedBytes,
       })),
+      lag: [...(log.lag ?? [])].map(([partition, { records, seconds }]) => ({ partition, records, seconds })),
       sizeBytes: log.partitions.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
     },
     shards: parts.shards.map(shardView),

@@ -35,13 +35,7 @@ export function buildConfig(parsed: Parsed, written: Record<string, unknown>, so
           maxBytes: parsed.log.embedded.retention.maxBytes,
         },
       },
-      kafka: {
-        brokers: parsed.log.kafka.brokers,
-        topic: parsed.log.kafka.topic,
-        encoding: parsed.log.kafka.encoding ?? parsed.metricsGenerator.codec,
-        start: parsed.log.kafka.start,
-        consumerGroup: parsed.log.kafka.consumerGroup,
-      },
+      kafka: kafkaLog(parsed),
     },
     shards: { count: parsed.shards.count, own: ownedShards(parsed, source) },
     ledger: parsed.ledger,
@@ -66,15 +60,34 @@ export function buildConfig(parsed: Parsed, written: Record<string, unknown>, so
   return config;
 }
 
+function kafkaLog(parsed: Parsed): KafkaLogSettings {
+  const { kafka } = parsed.log;
+  const encoding = kafka.encoding ?? parsed.metricsGenerator.codec;
+  return compact({
+    brokers: kafka.brokers,
+    topic: kafka.topic,
+    encoding: encoding === 'otlp_proto' ? 'otlp' : encoding,
+    start: kafka.start,
+    consumerGroup: kafka.consumerGroup,
+    clientId: kafka.clientId,
+    onLogGap: kafka.onLogGap,
+    deadLetterTopic: kafka.deadLetterTopic === '' ? undefined : kafka.deadLetterTopic,
+    compression: kafka.compression,
+    tls: kafka.tls && compact(kafka.tls),
+    sasl: kafka.sasl && compact(kafka.sasl),
+  });
+}
+
 function receivers(parsed: Parsed, source: YamlSource): Config['receivers'] {
   const own = parsed.receivers.otlp;
   const otlp: Config['receivers']['otlp'] = {};
+  const zipkin = parsed.receivers.zipkin ? { zipkin: { endpoint: parsed.receivers.zipkin.endpoint } } : {};
   const pasted = parsed.distributor?.receivers?.otlp;
   if (pasted === undefined) {
     if (own.http?.enabled)
       otlp.http = { endpoint: own.http.endpoint, maxRequestBodyBytes: own.http.maxRequestBodySize };
     if (own.grpc?.enabled) otlp.grpc = { endpoint: own.grpc.endpoint };
-    return { otlp };
+    return { otlp, ...zipkin };
   }
   const path = ['distributor', 'receivers', 'otlp'];
   if (source.has(['receivers']))
@@ -155,6 +168,19 @@ function ingestKafka(parsed: Parsed, config: Config, source: YamlSource): void {
   const brokers = (kafka.address ?? 'localhost:9092').split(',').map((broker) => broker.trim());
   const settings: KafkaLogSettings = { ...config.log.kafka, brokers, topic: kafka.topic };
   if (kafka.consumerGroup !== undefined && kafka.consumerGroup !== '') settings.consumerGroup = kafka.consumerGroup;
+  const { saslMechanism, saslUsername = '', saslPassword = '' } = kafka;
+  if ((saslUsername === '') !== (saslPassword === ''))
+    source.problem(path, 'sasl_username and sasl_password go together');
+  if (saslUsername !== '') settings.sasl = { mechanism: saslMechanism, username: saslUsername, password: saslPassword };
+  if (kafka.tlsEnabled) {
+    settings.tls = compact({
+      caFile: kafka.tlsCaPath || undefined,
+      certFile: kafka.tlsCertPath || undefined,
+      keyFile: kafka.tlsKeyPath || undefined,
+      serverName: kafka.tlsServerName || undefined,
+      insecureSkipVerify: kafka.tlsInsecureSkipVerify,
+    });
+  }
   config.log = { ...config.log, kind: 'kafka', kafka: settings };
   source.note(path, `read as log.kind: kafka, topic ${kafka.topic}`);
 }
@@ -179,6 +205,7 @@ function checkPorts(config: Config, source: YamlSource): void {
     [['server', 'http_listen_port'], `${config.server.httpListenAddress}:${config.server.httpListenPort}`],
     [['receivers', 'otlp', 'http', 'endpoint'], http?.endpoint],
     [['receivers', 'otlp', 'grpc', 'endpoint'], grpc?.endpoint],
+    [['receivers', 'zipkin', 'endpoint'], config.receivers.zipkin?.endpoint],
   ];
   for (const [path, place] of places) {
     if (place === undefined || place.endsWith(':0')) continue;

@@ -62,9 +62,29 @@ export interface EmbeddedLogSettings {
 export interface KafkaLogSettings {
   brokers: string[];
   topic: string;
-  encoding: 'push-bytes' | 'otlp' | 'auto';
+  encoding:
+    | 'push-bytes'
+    | 'otlp'
+    | 'otlp_json'
+    | 'jaeger_proto'
+    | 'jaeger_json'
+    | 'zipkin_proto'
+    | 'zipkin_json'
+    | 'auto';
   start: 'earliest' | 'latest' | { agoMs: number };
   consumerGroup: string;
+  clientId: string;
+  onLogGap: 'continue' | 'stop';
+  deadLetterTopic?: string;
+  /** Of what is written to the topic. */
+  compression: 'none' | 'gzip' | 'snappy' | 'lz4' | 'zstd';
+  tls?: Omit<TlsSettings, 'minVersion' | 'maxVersion'>;
+  sasl?: {
+    mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512';
+    username: string;
+    password?: string;
+    passwordFile?: string;
+  };
 }
 
 export interface OverridesSettings {
@@ -80,7 +100,10 @@ export interface Config {
   server: { httpListenAddress: string; httpListenPort: number; logLevel: 'debug' | 'info' | 'warn' | 'error' };
   multitenancyEnabled: boolean;
   /** A receiver that is absent is off. Endpoints are `host:port`. */
-  receivers: { otlp: { http?: { endpoint: string; maxRequestBodyBytes: number }; grpc?: { endpoint: string } } };
+  receivers: {
+    otlp: { http?: { endpoint: string; maxRequestBodyBytes: number }; grpc?: { endpoint: string } };
+    zipkin?: { endpoint: string };
+  };
   log: { kind: 'embedded' | 'kafka'; embedded: EmbeddedLogSettings; kafka: KafkaLogSettings };
   /** `own` lists the shards of this process, ascending. */
   shards: { count: number; own: number[] };

@@ -17,6 +17,8 @@ export const LEDGER_ERRORS = {
   broken_chain: { isRetryable: false },
   /** The ledger's entries were folded from another log. */
   other_log: { isRetryable: false },
+  /** The log's fence names a committed entry that isn't here: the offsets were set by somebody, or this is not the ledger. */
+  unknown_commit: { isRetryable: false },
   /** Written to before `takeOver`. */
   no_claim: { isRetryable: false },
   /** Content that can't be stored: not plain data, lengths that disagree, larger than a frame may be. */

@@ -5,6 +5,7 @@ import { readBase, writeBase } from './base-file.ts';
 import { assertLittleEndian, buildBody } from './body.ts';
 import { canonicalJson } from './canonical.ts';
 import { nameOf } from './chain.ts';
+import { cutAfter } from './cut.ts';
 import { LOCK_FILE, makeDirectory, shardDirectory } from './directory.ts';
 import { EntriesWriter } from './entries-writer.ts';
 import { assertStorable, byPartition, digestOfBody, encodeWithBody, headOf } from './entry-codec.ts';
@@ -27,7 +28,7 @@ const NO_TICKS: EntryContent['ticks'] = {
 
 /**
  * Takes the lock, reads what is there, cuts a torn tail.
- * @throws LedgerError `ledger_locked`, `ledger_damaged`, `broken_chain`, `ledger_incompatible`, `disk_full`, `ledger_io`
+ * @throws LedgerError `ledger_locked`, `ledger_damaged`, `broken_chain`, `ledger_incompatible`, `unknown_commit`, `disk_full`, `ledger_io`
  */
 export async function openLedger(options: LedgerOptions): Promise<Ledger> {
   assertLittleEndian();
@@ -37,7 +38,15 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
   try {
     await makeDirectory(fileSystem, directory);
     lock = fileSystem.lock(path.join(directory, LOCK_FILE));
-    const inventory = await scanDirectory(fileSystem, directory, options.shard);
+    let inventory = await scanDirectory(fileSystem, directory, options.shard);
+    if (options.committed && (await cutAfter(fileSystem, directory, inventory, options.committed))) {
+      const { last } = inventory.chain;
+      inventory = await scanDirectory(fileSystem, directory, options.shard);
+      options.logger?.warn(
+        { found: nameOf(last), committed: nameOf(inventory.chain.last) },
+        'cut entries that were never committed: what they stand for is folded again',
+      );
+    }
     const ledger = new LocalLedger(options, fileSystem, directory, lock, inventory);
     await ledger.tidy();
     return ledger;
@@ -115,7 +124,7 @@ class LocalLedger implements Ledger {
         const found = `${this.directory}: ${nameOf(chain.last)} was folded from log ${chain.last.logIdentity}`;
         throw new LedgerError('other_log', `${found}, but the log here is ${logIdentity}`);
       }
-      const head = this.claimHead(chain.claim + 1);
+      const head = this.claimHead(Math.max(chain.claim, this.options.committed?.claim ?? 0) + 1);
       if (this.writer.current === undefined || this.mustRoll) await this.roll(head);
       else {
         const position = await this.writer.append(makeFrame('claim', canonicalJson(head)));

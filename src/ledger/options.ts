@@ -16,6 +16,11 @@ export interface LedgerOptions {
   logIdentity: string;
   /** Above it `overLimit()` is true. Nothing is refused because of it. */
   maxBytes: number;
+  /**
+   * The entry that the log's own fence names as the last committed one. What follows it was never committed, and is cut. Absent: the
+   * newest entry is.
+   */
+  committed?: { claim: number; tMs: number; digest: string };
   /** Version of the running engine, for the claim record. */
   engine: string;
   /** The wall clock, ms since the Unix epoch. Only for the claim record, for people. */
@@ -72,7 +77,7 @@ export interface Ledger {
   /** What is committed now. */
   recover(): Promise<Recovered>;
   /**
-   * Writes a claim one above the newest, durably. Nothing can be appended before.
+   * Writes a claim one above the newest (and above that of `committed`), durably. Nothing can be appended before.
    * @throws LedgerError `other_log` if the newest entry was folded from another log
    */
   takeOver(): Promise<number>;

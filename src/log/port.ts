@@ -129,7 +129,8 @@ export type LogErrorCode =
   | 'log_unavailable'
   | 'offset_out_of_range'
   | 'ownership_lost'
-  | 'record_too_large';
+  | 'record_too_large'
+  | 'unknown_commit';
 
 export class LogError extends Error {
   readonly code: LogErrorCode;

@@ -47,7 +47,11 @@ export class EntryFeed {
           continue;
         }
         for await (const entry of this.ledger.read(positionMs)) {
+          // Durable, but its commit is still under way.
+          if (entry.tMs > this.newestMs) break;
           positionMs = entry.tMs;
+          // Where a first start began: nothing is said of it.
+          if (entry.kind === 'genesis') continue;
           yield entry;
           if (this.recent[0] && this.recent[0].afterMs <= positionMs) break;
         }

@@ -28,7 +28,9 @@ export interface ShardHostOptions {
   /** Entry T is durable: records below these offsets are not needed by this shard any more. */
   onCommitted(tMs: number, offsets: [partition: number, nextOffset: number][]): void;
   onPoison(record: { partition: number; offset: number; tenant: string; reason: string }): void;
-  /** The shard can't go on. */
+  /** Records from `from` up to `to` are gone before they were folded. */
+  onGap(gap: { shard: number; partition: number; from: number; to: number }): 'continue' | 'stop';
+  /** The shard can't go on; LogError `ownership_lost` where another owner may have it. */
   onFailed(error: Error): void;
 }
 
@@ -55,6 +57,9 @@ export class ShardHost {
     ledger: Promise.withResolvers(),
   };
   private readonly began = Promise.withResolvers<void>();
+  private readonly pinned = Promise.withResolvers<void>();
+  /** Partitions that appeared before folding had begun. */
+  private early: number[] = [];
 
   constructor(options: ShardHostOptions) {
     this.options = options;
@@ -68,6 +73,7 @@ export class ShardHost {
     this.shard.on('error', (error) => this.fail(error));
     this.ledger.on('error', (error) => this.fail(error));
     this.began.promise.catch(() => undefined);
+    this.pinned.promise.catch(() => undefined);
   }
 
   get shardId(): number {
@@ -107,10 +113,22 @@ export class ShardHost {
     await Promise.all([this.shard.terminate(), this.ledger.terminate()]);
   }
 
+  /** Ends both workers where they are: what they hold may belong to somebody else by now. */
+  async abandon(): Promise<void> {
+    this.stopping = true;
+    for (const resolve of this.renders.values()) resolve(undefined);
+    this.renders.clear();
+    await this.consumer?.stop();
+    await Promise.all([this.shard.terminate(), this.ledger.terminate()]);
+  }
+
   private fromShard(message: FromShard): void {
     switch (message.type) {
       case 'recovered':
         this.begin(message.position).catch((error) => this.fail(error));
+        break;
+      case 'added':
+        this.consumer?.add?.(new Map([[message.partition, message.offset]]));
         break;
       case 'folded':
         this.folded(message.partition, message.bytes);
@@ -142,44 +160,80 @@ export class ShardHost {
       case 'stopped':
         this.stopped.ledger.resolve();
         break;
+      case 'pinned':
+        this.pinned.resolve();
+        break;
+      case 'commit':
+        this.options.log
+          .fence!.commit(message.entry)
+          .then((outcome) => this.toLedger({ type: 'commit_outcome', outcome }))
+          .catch((error) => this.fail(error));
+        break;
       case 'failed':
-        this.fail(new Error(message.message));
+        this.fail(message.isLost ? new LogError('ownership_lost', message.message) : new Error(message.message));
         break;
     }
   }
 
-  /** Checks the position against the log, then reads on from it. */
+  /** The topic has a partition more, and it is this shard's: read from its first record on. */
+  addPartition(partition: number): void {
+    if (!this.ready) {
+      this.early.push(partition);
+      return;
+    }
+    this.options.log
+      .bounds(partition)
+      .then(({ start }) => this.toShard({ type: 'add', partition, offset: start }))
+      .catch((error) => this.fail(error));
+  }
+
+  /** Checks the position against the log, commits it where the log fences its readers, then reads on from it. */
   private async begin(position: Position): Promise<void> {
     const { log, plan } = this.options;
     await checkIdentities(log, position);
-    const known = new Map(position.offsets);
     const offsets: [number, number][] = [];
-    for (const partition of plan.partitions) {
-      const bounds = await log.bounds(partition);
-      const offset = known.get(partition) ?? bounds.start;
-      if (offset > bounds.end) {
-        throw new LogError(
-          'offset_out_of_range',
-          `partition ${partition} ends at ${bounds.end}, but the ledger has folded up to ${offset}: this is not the log that the ledger belongs to`,
-        );
-      }
-      if (offset < bounds.start) {
-        this.options.logger.error(
-          { partition, from: offset, to: bounds.start },
-          'records were deleted before they were folded: they are lost to the metrics',
-        );
-      }
-      offsets.push([partition, Math.max(offset, bounds.start)]);
+    for (const partition of plan.partitions) offsets.push([partition, await this.offsetOf(partition, position)]);
+    if (plan.isFenced) {
+      this.toLedger({ type: 'pin', offsets });
+      await this.pinned.promise;
     }
     this.toShard({ type: 'begin', offsets });
     const listener: LogListener = {
       onBatch: (batch) => this.batch(batch),
       onEnd: (mark: EndMark) => this.toShard({ type: 'end', mark }),
-      onError: (partition, error) => this.fail(new Error(`partition ${partition}: ${error.message}`, { cause: error })),
+      onError: (partition, error) => this.fail(partitionError(partition, error)),
     };
     this.consumer = log.consume(new Map(offsets), listener);
     this.ready = true;
     this.began.resolve();
+    for (const partition of this.early.splice(0)) this.addPartition(partition);
+  }
+
+  private async offsetOf(partition: number, position: Position): Promise<number> {
+    const { log, plan, logger, onGap } = this.options;
+    const bounds = await log.bounds(partition);
+    const known = position.offsets.find(([id]) => id === partition)?.[1];
+    if (known === undefined) {
+      // A shard that has a position met all partitions there were: this one came later.
+      const isFirstStart = position.offsets.length === 0;
+      return isFirstStart && log.startOffset ? log.startOffset(partition) : bounds.start;
+    }
+    if (known > bounds.end) {
+      throw new LogError(
+        'offset_out_of_range',
+        `partition ${partition} ends at ${bounds.end}, but the ledger has folded up to ${known}: this is not the log that the ledger belongs to`,
+      );
+    }
+    if (known >= bounds.start) return known;
+    const gap = { shard: plan.shard, partition, from: known, to: bounds.start };
+    if (onGap(gap) === 'stop') {
+      throw new LogError(
+        'offset_out_of_range',
+        `records ${known} to ${bounds.start - 1} of partition ${partition} were deleted before they were folded (log.kafka.on_log_gap: continue goes on without them)`,
+      );
+    }
+    logger.error(gap, 'records were deleted before they were folded: they are lost to the metrics');
+    return bounds.start;
   }
 
   private batch(batch: LogBatch): void {
@@ -216,6 +270,7 @@ export class ShardHost {
     for (const resolve of this.renders.values()) resolve(undefined);
     this.renders.clear();
     this.began.reject(error);
+    this.pinned.reject(error);
     this.stopped.shard.resolve();
     this.stopped.ledger.resolve();
     if (!this.stopping) this.options.onFailed(error);
@@ -228,6 +283,13 @@ export class ShardHost {
   private toLedger(message: ToLedger): void {
     this.ledger.postMessage(message);
   }
+}
+
+function partitionError(partition: number, error: Error): Error {
+  const message = `partition ${partition}: ${error.message}`;
+  return error instanceof LogError
+    ? new LogError(error.code, message, { cause: error })
+    : new Error(message, { cause: error });
 }
 
 /** The last folded records must still be what they were, or be gone: else this is another log. */

@@ -2,9 +2,18 @@
 // boundary T leaves the process before entry T is on disk under this owner's claim.
 
 import { createSender, type Sender } from 'remote-write-ts';
-import { type Appended, type Entry, type EntryContent, type Ledger, LedgerError } from '../ledger/index.ts';
+import {
+  type Appended,
+  type Entry,
+  type EntryContent,
+  type EntryHead,
+  type Ledger,
+  LedgerError,
+} from '../ledger/index.ts';
+import type { CommitEntry } from '../log/index.ts';
 import { type Section, TenantImage } from '../registry/index.ts';
 import { type Logger, StageLatencies, traced } from '../telemetry/index.ts';
+import { ENGINE } from './engine.ts';
 import { EntryFeed } from './entry-feed.ts';
 import { exposition } from './exposition.ts';
 import type {
@@ -29,6 +38,8 @@ export interface LedgerServiceOptions {
   ledger: Ledger;
   toShard(message: LedgerToShard): void;
   toMain(message: FromLedger): void;
+  /** Commits an entry in the log. Absent where the durable entry is the commit. */
+  commitInLog?(entry: CommitEntry): Promise<'committed' | 'refused'>;
   now(): number;
   logger: Logger;
   /** Replaced in tests, all three. */
@@ -36,6 +47,9 @@ export interface LedgerServiceOptions {
   sleep?: (waitMs: number) => Promise<void>;
   baseAfterEntries?: number;
 }
+
+/** The log refused a commit: another process may own the shard. Nothing of the entry was sent. */
+class OwnershipLost extends Error {}
 
 export class LedgerService {
   private readonly options: LedgerServiceOptions;
@@ -59,6 +73,8 @@ export class LedgerService {
   private isBaseAsked = false;
   /** The entry that was appended last, without its sections: a base of the same boundary repeats it. */
   private lastHead: Omit<EntryContent, 'sections'> | undefined;
+  /** What was recovered last. */
+  private found: EntryHead | undefined;
   private stopping = false;
   private work: Promise<void> = Promise.resolve();
 
@@ -89,19 +105,38 @@ export class LedgerService {
     this.entriesSinceBase = sinceBaseEntries;
     this.bytesSinceBase = sinceBaseBytes;
     const claim = await ledger.takeOver();
+    if (last) {
+      const { ticks: _, sections: __, ...head } = last;
+      this.found = head;
+    }
+    const isGenesis = last?.kind === 'genesis';
     const position: Position = {
-      tMs: last?.tMs,
+      tMs: isGenesis ? undefined : last?.tMs,
       offsets: last?.offsets ?? [],
       lastRecords: last?.lastRecords ?? [],
       epoch: last?.epoch ?? 1,
       claim,
     };
-    this.committedMs = last?.tMs;
+    this.committedMs = isGenesis ? undefined : last?.tMs;
     this.recoveredMs = last?.tMs ?? -1;
     this.feed = new EntryFeed(ledger, this.recoveredMs);
     await this.registerEndpoints();
     await this.resumeSenders([...tenants].sort(), recovered.base);
     this.options.toShard({ type: 'recovered', position });
+  }
+
+  /**
+   * Commits what was found under the new claim, before anything is folded; a first start so pins the offsets that were chosen for it.
+   * Answered by `pinned`.
+   */
+  pin(offsets: [partition: number, nextOffset: number][]): void {
+    this.work = this.work
+      .then(async () => {
+        this.found ??= await this.appendGenesis(offsets);
+        await this.commitInLog(this.found);
+        this.options.toMain({ type: 'pinned' });
+      })
+      .catch((error) => this.failed(error));
   }
 
   /** Snapshots are taken one after another, in the order in which they come. */
@@ -177,11 +212,12 @@ export class LedgerService {
     const tenants = new Set(content.sections.map((section) => String(section.meta['tenant'])));
     // Durable with the entry itself: from now on nobody prunes what a new tenant's first boundary needs.
     for (const tenant of tenants) this.introduce(tenant, beforeMs);
-    const { sizeBytes } = await traced(
+    const { sizeBytes, digest } = await traced(
       'spanmill.ledger.append',
       { shard: this.options.plan.shard, boundary_ms: content.tMs },
       () => this.latencies.timeAsync('ledger_append', () => this.appendUntilDurable(content)),
     );
+    await this.commitInLog({ tMs: content.tMs, digest, offsets: content.offsets });
     const { sections: _, ...head } = content;
     this.lastHead = head;
     this.committedMs = content.tMs;
@@ -204,6 +240,34 @@ export class LedgerService {
       offsets: content.offsets,
       firstUnsettledMs: this.firstUnsettledMs(),
     });
+  }
+
+  /** Where the log fences its readers, an entry that it has not taken is not said. @throws OwnershipLost */
+  private async commitInLog({ tMs, digest, offsets }: Pick<EntryHead, 'tMs' | 'digest' | 'offsets'>): Promise<void> {
+    const { commitInLog, plan } = this.options;
+    if (!commitInLog) return;
+    const entry = { claim: this.ledger.claim, tMs, digest, offsets };
+    const outcome = await traced('spanmill.log.commit', { shard: plan.shard, boundary_ms: tMs }, () =>
+      this.latencies.timeAsync('log_commit', () => commitInLog(entry)),
+    );
+    if (outcome === 'refused')
+      throw new OwnershipLost(`the commit of entry T=${tMs} was refused: another owner took over`);
+  }
+
+  /** Lies before every tick: the first tick is still that of the first record. */
+  private async appendGenesis(offsets: [partition: number, nextOffset: number][]): Promise<EntryHead> {
+    const content: SnapshotContent = {
+      kind: 'genesis',
+      tMs: 0,
+      epoch: 1,
+      engine: ENGINE,
+      offsets,
+      lastRecords: [],
+      ticks: { endsMs: new Float64Array(0), nextOffsets: new Float64Array(0), partitions: [] },
+      sections: [],
+    };
+    await this.appendUntilDurable(content);
+    return (await this.ledger.recover()).last!;
   }
 
   /** A full disk holds the fold up, it loses nothing: the same content is tried again until it is written. */
@@ -381,8 +445,9 @@ export class LedgerService {
   }
 
   private failed(error: unknown): void {
-    this.options.logger.fatal({ err: error }, 'the ledger worker failed');
-    this.options.toMain({ type: 'failed', message: error instanceof Error ? error.message : String(error) });
+    const isLost = error instanceof OwnershipLost;
+    if (!isLost) this.options.logger.fatal({ err: error }, 'the ledger worker failed');
+    this.options.toMain({ type: 'failed', message: error instanceof Error ? error.message : String(error), isLost });
   }
 }
 

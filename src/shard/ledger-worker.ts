@@ -2,6 +2,7 @@
 
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { openLedger } from '../ledger/index.ts';
+import type { CommitEntry } from '../log/index.ts';
 import { createLogger } from '../telemetry/index.ts';
 import { ENGINE } from './engine.ts';
 import { LedgerService } from './ledger-service.ts';
@@ -21,14 +22,23 @@ try {
     maxBytes: plan.ledgerMaxBytes,
     engine: ENGINE,
     logIdentity: plan.logIdentity,
+    ...(plan.committed ? { committed: plan.committed } : {}),
     now: Date.now,
     logger,
   });
+  let answerCommit: ((outcome: 'committed' | 'refused') => void) | undefined;
+  const commitInLog = (entry: CommitEntry) => {
+    toMain({ type: 'commit', entry });
+    return new Promise<'committed' | 'refused'>((resolve) => {
+      answerCommit = resolve;
+    });
+  };
   const service = new LedgerService({
     plan,
     ledger,
     toShard: (message: LedgerToShard) => shardPort.postMessage(message),
     toMain,
+    ...(plan.isFenced ? { commitInLog } : {}),
     now: Date.now,
     logger,
   });
@@ -38,20 +48,29 @@ try {
     else if (message.type === 'base') service.base(message.tMs, message.sections);
   });
   main.on('message', async (message: ToLedger) => {
-    if (message.type === 'render') {
-      toMain({ type: 'rendered', id: message.id, ...service.render(message.tenant, message.openMetrics) });
-    } else if (message.type === 'stop') {
-      await service.stop(message.deadlineMs);
-      clearInterval(stats);
-      toMain({ type: 'stats', stats: service.stats() });
-      toMain({ type: 'stopped' });
-      shardPort.close();
-      main.close();
+    switch (message.type) {
+      case 'pin':
+        service.pin(message.offsets);
+        break;
+      case 'commit_outcome':
+        answerCommit?.(message.outcome);
+        break;
+      case 'render':
+        toMain({ type: 'rendered', id: message.id, ...service.render(message.tenant, message.openMetrics) });
+        break;
+      case 'stop':
+        await service.stop(message.deadlineMs);
+        clearInterval(stats);
+        toMain({ type: 'stats', stats: service.stats() });
+        toMain({ type: 'stopped' });
+        shardPort.close();
+        main.close();
+        break;
     }
   });
   await service.start();
   toMain({ type: 'stats', stats: service.stats() });
 } catch (error) {
   logger.fatal({ err: error }, 'the ledger could not be opened');
-  toMain({ type: 'failed', message: error instanceof Error ? error.message : String(error) });
+  toMain({ type: 'failed', message: error instanceof Error ? error.message : String(error), isLost: false });
 }

@@ -2,7 +2,7 @@
 // durable and sends them. Messages are plain data; arrays in batches and snapshots are handed over, not copied.
 
 import type { TenantSettings } from '../config/index.ts';
-import type { EndMark, LogBatch } from '../log/index.ts';
+import type { CommitEntry, EndMark, LogBatch } from '../log/index.ts';
 import type { Section } from '../registry/index.ts';
 import type { StageSummary } from '../telemetry/index.ts';
 
@@ -14,6 +14,10 @@ export interface ShardPlan {
   /** Value of the identity label on every series of the shard. */
   instance: string;
   logIdentity: string;
+  /** Does the log fence its readers? Then an entry is committed when the log says so, not when it is durable. */
+  isFenced: boolean;
+  /** The entry that the log has committed for the shard; absent if it has none. */
+  committed?: { claim: number; tMs: number; digest: string };
   /** Greatest common divisor of the tenants' collection intervals: entries are written at its multiples. */
   boundaryMs: number;
   settings: TenantSettingsTable;
@@ -64,6 +68,8 @@ export type ToShard =
   | { type: 'end'; mark: EndMark }
   /** Main reads no more of a partition for now: its silence means nothing. In order with its batches. */
   | { type: 'paused'; partition: number; isPaused: boolean }
+  /** A partition that appeared later. */
+  | { type: 'add'; partition: number; offset: number }
   | { type: 'stop' };
 
 export type FromShard =
@@ -72,6 +78,8 @@ export type FromShard =
   | { type: 'folded'; partition: number; bytes: number }
   | { type: 'poison'; partition: number; offset: number; tenant: string; reason: string; message: string }
   | { type: 'stats'; stats: ShardStats }
+  /** The partition takes part from now on: its records may come. */
+  | { type: 'added'; partition: number; offset: number }
   | { type: 'stopped' };
 
 export type ShardToLedger =
@@ -97,6 +105,10 @@ export type LedgerToShard =
   | { type: 'committed'; tMs: number; wantsBase: boolean };
 
 export type ToLedger =
+  /** Folding is to begin at these offsets: they are committed first, under the new claim. Answered by `pinned`. */
+  | { type: 'pin'; offsets: [partition: number, nextOffset: number][] }
+  /** The answer to `commit`. */
+  | { type: 'commit_outcome'; outcome: 'committed' | 'refused' }
   | { type: 'render'; id: number; tenant: string; openMetrics: boolean }
   | { type: 'stop'; deadlineMs: number };
 
@@ -110,7 +122,11 @@ export type FromLedger =
   | { type: 'rendered'; id: number; text: string | undefined; tMs: number }
   | { type: 'stats'; stats: LedgerStats }
   | { type: 'stopped' }
-  | { type: 'failed'; message: string };
+  | { type: 'pinned' }
+  /** To be committed in the log; one at a time. */
+  | { type: 'commit'; entry: CommitEntry }
+  /** `isLost`: the log refused a commit, somebody else may own the shard. */
+  | { type: 'failed'; message: string; isLost: boolean };
 
 export interface TenantStats {
   tenant: string;

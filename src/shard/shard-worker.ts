@@ -35,6 +35,7 @@ const shard = new Shard({
   onSnapshot: (content: SnapshotContent) => toLedger({ type: 'snapshot', content }, transferablesOf(content.sections)),
   onBase: (tMs, sections) => toLedger({ type: 'base', tMs, sections }, transferablesOf(sections)),
   onFolded: (partition, bytes) => folded.set(partition, bytes),
+  onAdded: (partition, offset) => toMain({ type: 'added', partition, offset }),
   onPoison: (record) => {
     const held = sampler.admit(record.reason, Date.now());
     if (held !== undefined) logger.warn({ ...record, alsoHeldBack: held }, 'a record could not be decoded');
@@ -117,6 +118,9 @@ main.on('message', (message: ToShard) => {
       break;
     case 'paused':
       shard.setPaused(message.partition, message.isPaused);
+      break;
+    case 'add':
+      shard.add(message.partition, message.offset);
       break;
     case 'stop':
       shard.stop();

@@ -24,6 +24,8 @@ export interface ShardOptions {
   /** Size of the partition's batches (batchSizeBytes) that are folded, since `begin`. */
   onFolded(partition: number, bytes: number): void;
   onPoison(record: { partition: number; offset: number; tenant: string; reason: string; message: string }): void;
+  /** A partition that was added takes part from now on: its batches may be offered. */
+  onAdded?(partition: number, offset: number): void;
 }
 
 interface LastRecord {
@@ -50,6 +52,8 @@ export class Shard {
   private owedMs = 0;
   private tickEnds: number[] = [];
   private tickOffsets: number[] = [];
+  /** Partitions that come in with the next entry: the ticks of one entry all have the same. */
+  private arriving: [partition: number, offset: number][] = [];
   private readonly foldedBytes = new Map<number, number>();
   private readonly lastRecords = new Map<number, LastRecord>();
   private readonly lastIdentities = new Map<number, [offset: number, timestampMs: number, crc: number]>();
@@ -98,6 +102,12 @@ export class Shard {
     this.machine!.end(mark);
   }
 
+  /** A partition that appeared later; `onAdded` says when it takes part. */
+  add(partition: number, offset: number): void {
+    this.arriving.push([partition, offset]);
+    if (this.tickEnds.length === 0) this.admit();
+  }
+
   setPaused(partition: number, isPaused: boolean): void {
     this.machine!.setPaused(partition, isPaused);
   }
@@ -127,6 +137,14 @@ export class Shard {
 
   tickStats() {
     return this.machine?.stats();
+  }
+
+  private admit(): void {
+    for (const [partition, offset] of this.arriving) {
+      this.machine!.addPartition(partition, offset);
+      this.options.onAdded?.(partition, offset);
+    }
+    this.arriving = [];
   }
 
   private folded(partition: number, freedBytes: number): void {
@@ -247,6 +265,7 @@ export class Shard {
     this.inFlight++;
     this.finished = this.stopping;
     this.options.onSnapshot(content);
+    this.admit();
     if (this.baseWanted) {
       this.baseWanted = false;
       this.options.onBase(tMs, this.fold.everything(tMs));

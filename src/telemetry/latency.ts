@@ -5,7 +5,7 @@ import { performance } from 'node:perf_hooks';
 import { build, type Histogram } from 'hdr-histogram-js';
 
 /** The stages that are measured, in the order of a span's way. */
-export const STAGES = ['receive', 'fold', 'boundary', 'ledger_append', 'send'] as const;
+export const STAGES = ['receive', 'fold', 'boundary', 'ledger_append', 'log_commit', 'send'] as const;
 export type Stage = (typeof STAGES)[number];
 
 export interface StageSummary {

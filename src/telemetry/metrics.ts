@@ -3,7 +3,7 @@
 // Long because half of it is one table, which is easier to read whole.
 
 import { Counter, collectDefaultMetrics, Gauge, Registry, Summary } from 'prom-client';
-import type { EmbeddedLogStats, PartitionStats } from '../log/index.ts';
+import type { EmbeddedLogStats, KafkaLogStats, Lag, PartitionStats } from '../log/index.ts';
 import type { ReceiverEvents, RefusalReason } from '../receivers/index.ts';
 import type { EndpointStats, LedgerStats, ShardStats, TenantStats } from '../shard/index.ts';
 import { VERSION } from '../version.ts';
@@ -17,6 +17,9 @@ export interface OwnMetricsView {
   shards: readonly ShardStats[];
   ledgers: readonly LedgerStats[];
   log?: EmbeddedLogStats | undefined;
+  kafka?: (KafkaLogStats & { lag: ReadonlyMap<number, Lag> }) | undefined;
+  /** Records that the log deleted before they were folded. */
+  lostRecords?: number | undefined;
   /** Undecodable records by reason. */
   undecodable?: ReadonlyMap<string, number> | undefined;
   /** Of the stages that run on the main thread. */
@@ -157,6 +160,43 @@ const DEFINITIONS: readonly Definition[] = [
   perPartition('spanmill_log_size_bytes', 'Size on disk.', (p) => p.sizeBytes),
   perPartition('spanmill_log_queued_bytes', 'Bytes that wait for their group to be written.', (p) => p.queuedBytes),
 
+  ofLag(
+    'spanmill_kafka_lag_records',
+    'Records between what was read and the end of the partition.',
+    ({ records }) => records,
+  ),
+  ofLag(
+    'spanmill_kafka_lag_seconds',
+    'Age of the newest record that was read while there are more; 0 at the end.',
+    ({ seconds }) => seconds,
+  ),
+  one('spanmill_kafka_records_total', 'Records read from the topic.', (s) => s.kafka?.records),
+  one('spanmill_kafka_fetched_bytes_total', 'Bytes of fetch answers, as they came.', (s) => s.kafka?.fetchedBytes),
+  {
+    name: 'spanmill_kafka_skipped_records_total',
+    help: 'Records of the topic that were passed over, by reason.',
+    labels: ['reason'],
+    read: ({ kafka }) => Object.entries(kafka?.skipped ?? {}).map(([reason, count]) => [[reason], count]),
+  },
+  one('spanmill_kafka_commits_total', 'Ledger entries committed in the group.', (s) => s.kafka?.commits),
+  one(
+    'spanmill_kafka_refused_commits_total',
+    'Commits that the group refused: the shards had another owner.',
+    (s) => s.kafka?.refusedCommits,
+  ),
+  one(
+    'spanmill_kafka_rebalances_total',
+    'Generations of the group that this member was part of.',
+    (s) => s.kafka?.rebalances,
+  ),
+  one('spanmill_kafka_appended_records_total', 'Records written to the topic.', (s) => s.kafka?.appendedRecords),
+  one(
+    'spanmill_kafka_failed_appends_total',
+    'Appends that the brokers did not acknowledge; neither were their requests.',
+    (s) => s.kafka?.failedAppends,
+  ),
+  one('spanmill_records_lost_total', 'Records that the log deleted before they were folded.', (s) => s.lostRecords),
+
   perShard(
     'spanmill_records_folded_total',
     'Records read from the log and folded, undecodable ones included.',
@@ -290,6 +330,15 @@ function perTenant(name: string, help: string, read: (stats: TenantStats) => num
     (s: Source) =>
     (t: TenantStats): Reading => [[s.tenantLabel(t.tenant)], read(t)];
   return { name, help, labels: ['tenant'], read: (s) => s.shards.flatMap(({ tenants }) => tenants.map(reading(s))) };
+}
+
+function ofLag(name: string, help: string, read: (lag: Lag) => number): Definition {
+  return {
+    name,
+    help,
+    labels: ['partition'],
+    read: ({ kafka }) => [...(kafka?.lag ?? [])].map(([partition, lag]): Reading => [[String(partition)], read(lag)]),
+  };
 }
 
 function perEndpoint(name: string, help: string, read: (stats: EndpointStats) => number): Definition {
@@ -432,6 +481,7 @@ function newTotals(): ReceiverTotals {
     overloaded: 0,
     stopping: 0,
     disk_full: 0,
+    log_unavailable: 0,
     log_closed: 0,
     internal: 0,
   };

@@ -84,6 +84,9 @@ metrics_generator:
       encoding: 'otlp',
       start: { agoMs: 3_600_000 },
       consumerGroup: 'spanmill',
+      clientId: 'spanmill',
+      onLogGap: 'continue',
+      compression: 'zstd',
     });
   });
 });
@@ -168,7 +171,7 @@ overrides:
     ['distributor: {receivers: {opencensus: {}}}', 'send OTLP'],
     ['distributor: {receivers: {otlp: {protocols: {grpc: {tls: {cert_file: a}}}}}}', 'end TLS in a proxy'],
     ['overrides: {user_configurable_overrides: {enabled: true}}', 'per-tenant file'],
-    ['ingest: {kafka: {address: a:1, topic: t, sasl_username: u}}', 'SASL is not built yet'],
+    ['ingest: {kafka: {address: a:1, topic: t, sasl_username: u}}', 'sasl_username and sasl_password go together'],
     ['ingest: {kafka: {address: a:1, topic: t, consumer_group: metrics-generator}}', 'half of the partitions'],
     ['overrides: {max_spans_per_trace: 1}', 'use global.max_bytes_per_trace'],
     ['overrides: {metrics_generator_processors: [], defaults: {metrics_generator: {processors: []}}}', 'is set twice'],

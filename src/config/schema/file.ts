@@ -3,8 +3,9 @@
 import { z } from 'zod';
 import { parseDuration } from '../duration.ts';
 import { generatorBlock } from './generator.ts';
-import { block, byteSize, duration, flag, integer, text, texts } from './keys.ts';
+import { block, byteSize, duration, flag, integer, secret, text, texts } from './keys.ts';
 import { overridesBlock } from './overrides.ts';
+import { onlyOneSource } from './remote-write.ts';
 import { SERVER_IGNORED, SERVER_IGNORED_PATTERNS, TEMPO_KEYS } from './tempo.ts';
 
 const hostPort = (about: string) =>
@@ -57,6 +58,13 @@ const receivers = block('Where spans come in.', {
       .nullable()
       .prefault({}),
   }).prefault({}),
+  zipkin: block(
+    'Zipkin v2 over HTTP (JSON and protobuf, path /api/v2/spans). Off unless it is written.',
+    { endpoint: hostPort('`host:port`.').prefault('127.0.0.1:9411') },
+    { nullMeans: OFF },
+  )
+    .nullable()
+    .optional(),
 });
 
 const MIB = 1024 * 1024;
@@ -71,6 +79,19 @@ const kafkaStart = z
     return z.NEVER;
   })
   .describe('Where the first start begins: `earliest`, `latest`, or how long ago.');
+
+/** Values of `log.kafka.encoding`. */
+export const KAFKA_ENCODINGS = [
+  'push-bytes',
+  'otlp',
+  'otlp_proto',
+  'otlp_json',
+  'jaeger_proto',
+  'jaeger_json',
+  'zipkin_proto',
+  'zipkin_json',
+  'auto',
+] as const;
 
 const log = block('The log that spans are written to before they are acknowledged.', {
   kind: z.enum(['embedded', 'kafka']).prefault('embedded').describe('A directory of this process, or a Kafka topic.'),
@@ -87,11 +108,48 @@ const log = block('The log that spans are written to before they are acknowledge
     brokers: texts('`host:port` of some brokers.').prefault([]),
     topic: text('Topic.').prefault(''),
     encoding: z
-      .enum(['push-bytes', 'otlp', 'auto'])
+      .enum(KAFKA_ENCODINGS)
       .optional()
-      .describe('How records are encoded; unset = metrics_generator.codec.'),
+      .describe('How records are encoded; `auto` tells them apart; unset = metrics_generator.codec.'),
     start: kafkaStart.prefault('10m'),
-    consumer_group: text('Consumer group.').prefault('spanmill'),
+    consumer_group: text('Consumer group: its committed offsets fence the shards.').prefault('spanmill'),
+    client_id: text('Name of this client in the brokers’ logs and quotas.').prefault('spanmill'),
+    on_log_gap: z
+      .enum(['continue', 'stop'])
+      .prefault('continue')
+      .describe('Records were deleted before they were folded: go on without them, counted, or stop.'),
+    dead_letter_topic: text('Undecodable records are also written here; empty = nowhere.').prefault(''),
+    compression: z
+      .enum(['none', 'gzip', 'snappy', 'lz4', 'zstd'])
+      .prefault('zstd')
+      .describe('Of what the receivers write to the topic.'),
+    tls: block('TLS towards the brokers; `{}` is TLS with the authorities of the runtime.', {
+      ca: text('CA certificates (PEM).').optional(),
+      ca_file: text('File with CA certificates.').optional(),
+      cert: text('Client certificate (PEM).').optional(),
+      cert_file: text('File with the client certificate.').optional(),
+      key: secret('Client key (PEM).').optional(),
+      key_file: text('File with the client key.').optional(),
+      server_name: text('Name expected in the certificate.').optional(),
+      insecure_skip_verify: flag('Accepts any certificate.').prefault(false),
+    })
+      .superRefine(onlyOneSource)
+      .optional(),
+    sasl: block('Who we are to the brokers.', {
+      mechanism: z
+        .string()
+        .toLowerCase()
+        .pipe(z.enum(['plain', 'scram-sha-256', 'scram-sha-512']))
+        .prefault('plain')
+        .describe('PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512.'),
+      username: text('User.'),
+      password: secret('Password.').optional(),
+      password_file: text('File with the password.').optional(),
+    })
+      .refine((sasl) => (sasl.password === undefined) !== (sasl.passwordFile === undefined), {
+        error: 'needs password or password_file',
+      })
+      .optional(),
   }).prefault({}),
 });
 

@@ -123,6 +123,33 @@ const authorization = block('The Authorization header.', {
 
 const TLS_VERSIONS = ['TLS10', 'TLS11', 'TLS12', 'TLS13'] as const;
 
+interface TlsSources {
+  ca?: string | undefined;
+  caFile?: string | undefined;
+  cert?: string | undefined;
+  certFile?: string | undefined;
+  key?: string | undefined;
+  keyFile?: string | undefined;
+}
+
+/** Each part of a TLS block comes inline or from a file. */
+export function onlyOneSource(
+  tls: TlsSources,
+  context: { addIssue(issue: { code: 'custom'; message: string }): void },
+): void {
+  for (const [inline, file, names] of [
+    [tls.ca, tls.caFile, 'ca and ca_file'],
+    [tls.cert, tls.certFile, 'cert and cert_file'],
+    [tls.key, tls.keyFile, 'key and key_file'],
+  ] as const) {
+    if (inline !== undefined && file !== undefined)
+      context.addIssue({ code: 'custom', message: `use one of ${names}` });
+  }
+  if (((tls.cert ?? tls.certFile) === undefined) !== ((tls.key ?? tls.keyFile) === undefined)) {
+    context.addIssue({ code: 'custom', message: 'a client certificate and its key go together' });
+  }
+}
+
 const tlsConfig = block('TLS towards the receiver.', {
   ca: text('CA certificates (PEM).').optional(),
   ca_file: text('File with CA certificates.').optional(),
@@ -137,19 +164,7 @@ const tlsConfig = block('TLS towards the receiver.', {
   insecure_skip_verify: flag('Accepts any certificate.').prefault(false),
   min_version: z.enum(TLS_VERSIONS).prefault('TLS12').describe('Lowest TLS version.'),
   max_version: z.enum(TLS_VERSIONS).optional().describe('Highest TLS version.'),
-}).superRefine((tls, context) => {
-  for (const [inline, file, names] of [
-    [tls.ca, tls.caFile, 'ca and ca_file'],
-    [tls.cert, tls.certFile, 'cert and cert_file'],
-    [tls.key, tls.keyFile, 'key and key_file'],
-  ] as const) {
-    if (inline !== undefined && file !== undefined)
-      context.addIssue({ code: 'custom', message: `use one of ${names}` });
-  }
-  if (((tls.cert ?? tls.certFile) === undefined) !== ((tls.key ?? tls.keyFile) === undefined)) {
-    context.addIssue({ code: 'custom', message: 'a client certificate and its key go together' });
-  }
-});
+}).superRefine(onlyOneSource);
 
 const queueConfig = block('How samples are sent.', {
   capacity: ignored('there is no queue in memory: the ledger is the queue', [10_000]),

@@ -2,7 +2,7 @@
 // dangerous to pass over (TLS, secrets, where spans come from, data that would silently not be forwarded) is refused with a hint.
 
 import { z } from 'zod';
-import { block, flag, ignored, opaque, refused, text } from './keys.ts';
+import { block, flag, ignored, opaque, refused, secret, text } from './keys.ts';
 
 const NO_STORE = 'there is no trace store yet, only metrics';
 const LAYOUT = "it tunes the layout of Tempo's processes";
@@ -107,14 +107,25 @@ const ingest = block('Kafka as Tempo spells it; instead of `log.kafka`.', {
         })
         .optional()
         .describe('Consumer group.'),
-      sasl_mechanism: refused(NOT_BUILT, ['PLAIN', '']),
-      sasl_username: refused(`SASL is ${NOT_BUILT}`, ['']),
-      sasl_password: refused(`SASL is ${NOT_BUILT}`, ['']),
-      tls_enabled: refused(`TLS towards Kafka is ${NOT_BUILT}`, [false]),
+      sasl_mechanism: z
+        .enum(['', 'PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512'])
+        .transform((name) =>
+          name === '' ? 'plain' : (name.toLowerCase() as 'plain' | 'scram-sha-256' | 'scram-sha-512'),
+        )
+        .prefault('PLAIN')
+        .describe('SASL mechanism; PLAIN without a user is off.'),
+      sasl_username: text('SASL user.').optional(),
+      sasl_password: secret('SASL password.').optional(),
+      tls_enabled: flag('TLS towards the brokers.').prefault(false),
+      tls_cert_path: text('File with the client certificate.').optional(),
+      tls_key_path: text('File with the client key.').optional(),
+      tls_ca_path: text('File with CA certificates.').optional(),
+      tls_server_name: text('Name expected in the certificate.').optional(),
+      tls_insecure_skip_verify: flag('Accepts any certificate.').prefault(false),
     },
     {
       ignoredPatterns: [
-        /^(sasl_|tls_)/,
+        /^(sasl_oauthbearer_|sasl_msk_iam_|tls_cipher_suites|tls_min_version)/,
         /^(client_|dial_|write_|producer_|auto_create_|last_produced_|target_consumer_|max_consumer_|consumer_group_|disable_kafka_)/,
       ],
     },

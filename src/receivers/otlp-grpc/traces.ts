@@ -14,12 +14,11 @@ import {
   type sendUnaryData,
   status,
 } from '@grpc/grpc-js';
-import { LogError } from '../../log/index.ts';
 import { admitRequest, OtlpDecodeError } from '../../otlp/split/index.ts';
 import { readBody } from '../otlp-http/body.ts';
 import { checkTenant } from '../otlp-http/head.ts';
 import type { Compression, RefusalReason } from '../otlp-http/options.ts';
-import { ANSWERS, Refusal } from '../otlp-http/refusal.ts';
+import { ANSWERS, appendRefusal, Refusal } from '../otlp-http/refusal.ts';
 import type { OtlpGrpcReceiverOptions } from './options.ts';
 import { FRAME_BYTES, listenToFrames, takeRawCall } from './raw-call.ts';
 import { ACCEPTED_ENCODINGS, codeOf, statusOf } from './status.ts';
@@ -197,13 +196,7 @@ export function createTracesService(options: OtlpGrpcReceiverOptions): TracesSer
     try {
       await sink.append(records);
     } catch (error) {
-      if (error instanceof LogError && error.code === 'disk_full') {
-        throw new Refusal('disk_full', 'the log has no room', { cause: error });
-      }
-      if (error instanceof LogError && error.code === 'log_closed') {
-        throw new Refusal('log_closed', 'the log is closed', { cause: error });
-      }
-      throw error;
+      throw appendRefusal(error);
     }
   }
 

@@ -1,14 +1,13 @@
 // One request, from its head to its answer. Must never answer 200 before the log has made every part durable.
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { LogError } from '../../log/index.ts';
 import { OtlpJsonError, transcodeJson } from '../../otlp/json/index.ts';
 import { type AdmittedRequest, admitRequest, OtlpDecodeError } from '../../otlp/split/index.ts';
 import { BodyAborted, readBody } from './body.ts';
 import { allowOrigin, answerPreflight, compileOrigins } from './cors.ts';
 import { checkTenant, compressionOf, declaredBytes, formatOf, pathOf, TRACES_PATH } from './head.ts';
 import type { OtlpHttpReceiverOptions, RefusalReason } from './options.ts';
-import { ANSWERS, CONTENT_TYPES, type Format, Refusal, statusBody } from './refusal.ts';
+import { ANSWERS, appendRefusal, CONTENT_TYPES, type Format, Refusal, statusBody } from './refusal.ts';
 
 const DEFAULT_BODY_BYTES = 20 * 1024 * 1024;
 const DEFAULT_IN_FLIGHT_BYTES = 256 * 1024 * 1024;
@@ -131,13 +130,7 @@ export function createHandler(options: OtlpHttpReceiverOptions): Handler {
     try {
       await sink.append(records);
     } catch (error) {
-      if (error instanceof LogError && error.code === 'disk_full') {
-        throw new Refusal('disk_full', 'the log has no room', { cause: error });
-      }
-      if (error instanceof LogError && error.code === 'log_closed') {
-        throw new Refusal('log_closed', 'the log is closed', { cause: error });
-      }
-      throw error;
+      throw appendRefusal(error);
     }
   }
 

@@ -18,6 +18,7 @@ export const REFUSAL_REASONS = [
   'overloaded',
   'stopping',
   'disk_full',
+  'log_unavailable',
   'log_closed',
   'internal',
 ] as const;

@@ -1,6 +1,7 @@
 // A request that is not acknowledged: its HTTP status, and the google.rpc.Status that is its body, in the request's own format
 // (OTLP specification, OTLP/HTTP Response, Failures).
 
+import { LogError } from '../../log/index.ts';
 import type { RefusalReason } from './options.ts';
 
 export type Format = 'protobuf' | 'json';
@@ -30,6 +31,7 @@ export const ANSWERS: Record<RefusalReason, Answer> = {
   overloaded: { status: 503, code: 14, retryAfterSeconds: 1 },
   stopping: { status: 503, code: 14, retryAfterSeconds: 5 },
   disk_full: { status: 503, code: 14, retryAfterSeconds: 5 },
+  log_unavailable: { status: 503, code: 14, retryAfterSeconds: 5 },
   log_closed: { status: 503, code: 14, retryAfterSeconds: 5 },
   internal: { status: 500, code: 13 },
 };
@@ -43,6 +45,23 @@ export class Refusal extends Error {
     this.name = 'Refusal';
     this.reason = reason;
     this.field = options?.field;
+  }
+}
+
+/** What a failed append tells the client; an error that isn't the log's own comes back as it is. */
+export function appendRefusal(error: unknown): unknown {
+  if (!(error instanceof LogError)) return error;
+  switch (error.code) {
+    case 'disk_full':
+      return new Refusal('disk_full', 'the log has no room', { cause: error });
+    case 'log_closed':
+      return new Refusal('log_closed', 'the log is closed', { cause: error });
+    case 'log_unavailable':
+      return new Refusal('log_unavailable', 'the log is out of reach', { cause: error });
+    case 'record_too_large':
+      return new Refusal('too_large', 'the spans make a record that is too large for the log', { cause: error });
+    default:
+      return error;
   }
 }
 

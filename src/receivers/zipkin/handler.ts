@@ -1,14 +1,13 @@
 // One request of a Zipkin reporter, from its head to its answer. Must never answer 202 before the log has made every part durable.
 
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
-import { LogError } from '../../log/index.ts';
 import { RecordDecodeError, transcodeZipkinJson, transcodeZipkinProto } from '../../otlp/foreign/index.ts';
 import { admitRequest } from '../../otlp/split/index.ts';
 import { BodyAborted, readBody } from '../otlp-http/body.ts';
 import { allowOrigin, answerPreflight, compileOrigins } from '../otlp-http/cors.ts';
 import { checkTenant, compressionOf, declaredBytes, pathOf } from '../otlp-http/head.ts';
 import type { RefusalReason } from '../otlp-http/options.ts';
-import { ANSWERS, type Format, Refusal } from '../otlp-http/refusal.ts';
+import { ANSWERS, appendRefusal, type Format, Refusal } from '../otlp-http/refusal.ts';
 import { answerText } from './answer.ts';
 import type { ZipkinReceiverOptions } from './options.ts';
 
@@ -112,7 +111,7 @@ export function createHandler(options: ZipkinReceiverOptions): Handler {
     try {
       await sink.append(records);
     } catch (error) {
-      throw error instanceof LogError ? refusalOf(error) : error;
+      throw appendRefusal(error);
     }
   }
 
@@ -172,20 +171,5 @@ function toOtlp(body: Uint8Array, format: Format): Uint8Array {
       field: error.where,
       cause: error,
     });
-  }
-}
-
-function refusalOf(error: LogError): unknown {
-  switch (error.code) {
-    case 'disk_full':
-      return new Refusal('disk_full', 'the log has no room', { cause: error });
-    case 'log_closed':
-      return new Refusal('log_closed', 'the log is closed', { cause: error });
-    case 'log_unavailable':
-      return new Refusal('log_closed', 'the log is unavailable', { cause: error });
-    case 'record_too_large':
-      return new Refusal('too_large', 'the spans make a record that is too large for the log', { cause: error });
-    default:
-      return error;
   }
 }

@@ -262,6 +262,7 @@ export class Life {
       partitions,
       instance: INSTANCE,
       logIdentity: world.log.identity,
+      isFenced: false,
       boundaryMs: world.boundaryMs,
       settings,
       ledgerPath: LEDGER_PATH,
