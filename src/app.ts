@@ -5,9 +5,9 @@ import { type Config, resolveTenant, SINGLE_TENANT } from './config/index.ts';
 import { LogError } from './log/index.ts';
 import { type OpenLog, openLog } from './open-log.ts';
 import { ReceiverSet } from './receiver-set.ts';
-import { joinExpositions, ShardHost } from './shard/index.ts';
+import { joinExpositions, ShardHost, TraceWatch } from './shard/index.ts';
 import { shardPlan, unbuiltEndpoint, unbuiltSettings } from './shard-plan.ts';
-import { createOwnMetrics, type Logger, StageLatencies, traced } from './telemetry/index.ts';
+import { createOwnMetrics, type Logger, LogSampler, StageLatencies, traced } from './telemetry/index.ts';
 import { VERSION } from './version.ts';
 
 export interface AppOptions {
@@ -30,6 +30,7 @@ export interface Addresses {
 export class StartError extends Error {}
 
 const RECEIVER_STOP_MS = 5_000;
+const WARN_EVERY_MS = 600_000;
 
 export class App {
   private readonly options: AppOptions;
@@ -45,6 +46,8 @@ export class App {
   private receivers: ReceiverSet | undefined;
   private apiAddress = '';
   private readonly undecodable = new Map<string, number>();
+  private readonly traceWatch = new TraceWatch(() => this.warnOfSplitTraces());
+  private readonly sampler = new LogSampler(WARN_EVERY_MS);
   /** Records that were deleted before they were folded. */
   private lostRecords = 0;
   private stopped: Promise<void> | undefined;
@@ -153,6 +156,7 @@ export class App {
         logger,
         onCommitted: (_tMs, offsets) => log.release(new Map(offsets)),
         onPoison: ({ reason }) => this.undecodable.set(reason, (this.undecodable.get(reason) ?? 0) + 1),
+        ...(config.shards.count > 1 ? { onBatch: (batch) => this.traceWatch.see(shard, batch) } : {}),
         onGap: ({ from, to }) => {
           this.lostRecords += to - from;
           return config.log.kind === 'kafka' ? config.log.kafka.onLogGap : 'continue';
@@ -207,6 +211,14 @@ export class App {
     await this.api.stop(1_000);
   }
 
+  private warnOfSplitTraces(): void {
+    if (this.sampler.admit('split traces', this.options.now()) === undefined) return;
+    this.options.logger.warn(
+      { splitTraces: this.traceWatch.splitTraces, shards: this.options.config.shards.count },
+      'traces are spread over shards, so halves of service graph edges do not meet: key the topic by trace id, or set shards.count to 1',
+    );
+  }
+
   private fail(error: Error): void {
     if (this.failure) return;
     this.failure = error;
@@ -227,6 +239,7 @@ export class App {
       log: this.opened?.stats().embedded,
       kafka: this.opened?.stats().kafka,
       lostRecords: this.lostRecords,
+      splitTraces: this.traceWatch.splitTraces,
       undecodable: this.undecodable,
       latencies: this.latencies.summaries(),
       nowMs: this.options.now(),

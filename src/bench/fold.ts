@@ -4,16 +4,30 @@ import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { ConfigError, loadConfig, resolveTenant } from '../config/index.ts';
 import { Fold } from '../fold/index.ts';
-import { Decoder, ExtractionPlan } from '../otlp/index.ts';
+import { DecodeError, Decoder, ExtractionPlan, type SpanBatch } from '../otlp/index.ts';
 import { CaseError, type CommandIo, splitMessages } from '../simulate/index.ts';
 
 const TENANT = 'single-tenant';
 const PASSES = 12;
+const LEAST_PASSES = 10;
+/** By then the compiler is done and every row is there. */
+const LAST_PASSES = 3;
 const PAUSE_MS = 60_000;
+const TICK_MS = 1_000;
 
-const USAGE = `Usage: spanmill bench fold --corpus FILE [--config FILE] [--passes N] [--json]
-  FILE holds length-delimited (uint32, little endian) ExportTraceServiceRequests.
+const SYNOPSIS = 'spanmill bench fold --corpus FILE [--config FILE] [--passes N] [--json]';
+const USAGE = `Usage: ${SYNOPSIS}
+
+Folds a corpus over and over on one thread, from request bytes to counters, and prints what a span costs.
+
+  --corpus FILE  length-delimited requests (uint32 LE, ExportTraceServiceRequest), as generate --file writes them
+  --config FILE  configuration (YAML); the defaults without it
+  --passes N     ${PASSES} by default, at least ${LEAST_PASSES}
+  --json         one JSON object
 `;
+
+/** What the user can put right. One line. */
+class BenchError extends Error {}
 
 export interface FoldBenchResult {
   /** Process CPU of the best pass, and of the middle one, per span. */
@@ -22,17 +36,58 @@ export interface FoldBenchResult {
   /** Wall clock, best pass. */
   spans_per_second: number;
   series: number;
+  /** Of the process at the end, the corpus in memory included. */
   rss_bytes: number;
   spans: number;
   messages: number;
   passes: number;
-  /** Growth of the JavaScript heap over the last passes, per span: what the fold allocates and keeps or leaves to the collector. */
+  /** Wall clock of taking away what changed in a pass, best pass. Not part of the cost of a span. */
+  boundary_ms: number;
+  /** Growth of the JavaScript heap in a pass, the largest of the last passes: what the fold allocates, unless it was collected. */
   heap_bytes_per_span: number;
 }
 
+/** Exit codes: 0; 2 for input that can't be used, with one line on standard error. */
 export function benchCommand(args: string[], io: CommandIo): number {
   try {
-    const { values, positionals } = parseArgs({
+    const options = readOptions(args);
+    if (options === 'help') {
+      io.stdout.write(USAGE);
+      return 0;
+    }
+    const result = benchFold(options.corpus, options.config, options.passes, io.env);
+    io.stdout.write(options.json ? `${JSON.stringify(result)}\n` : benchText(result));
+    return 0;
+  } catch (error) {
+    if (!(error instanceof BenchError || error instanceof CaseError || error instanceof ConfigError)) throw error;
+    const [line, ...more] = error.message.split('\n');
+    io.stderr.write(`spanmill bench: ${line}${more.length > 0 ? ` (and ${more.length} more)` : ''}\n`);
+    return 2;
+  }
+}
+
+interface BenchOptions {
+  corpus: string;
+  config: string | undefined;
+  passes: number;
+  json: boolean;
+}
+
+function readOptions(args: string[]): BenchOptions | 'help' {
+  const { values, positionals } = parse(args);
+  if (values.help) return 'help';
+  const [what, ...rest] = positionals;
+  if (what !== 'fold' || rest.length > 0) throw new BenchError(`the only bench is fold: ${SYNOPSIS}`);
+  if (!values.corpus) throw new BenchError(`needs --corpus FILE: ${SYNOPSIS}`);
+  const passes = values.passes === undefined ? PASSES : Number(values.passes);
+  if (!(Number.isSafeInteger(passes) && passes >= LEAST_PASSES))
+    throw new BenchError(`--passes is an integer from ${LEAST_PASSES} on, not "${values.passes}"`);
+  return { corpus: values.corpus, config: values.config, passes, json: values.json ?? false };
+}
+
+function parse(args: string[]) {
+  try {
+    return parseArgs({
       args,
       allowPositionals: true,
       options: {
@@ -40,27 +95,11 @@ export function benchCommand(args: string[], io: CommandIo): number {
         config: { type: 'string' },
         passes: { type: 'string' },
         json: { type: 'boolean' },
+        help: { type: 'boolean', short: 'h' },
       },
     });
-    const passes = values.passes === undefined ? PASSES : Number(values.passes);
-    if (positionals[0] !== 'fold' || positionals.length !== 1 || values.corpus === undefined || !(passes >= 10)) {
-      io.stderr.write(USAGE);
-      return 2;
-    }
-    const result = benchFold(values.corpus, values.config, passes, io.env);
-    io.stdout.write(values.json ? `${JSON.stringify(result)}\n` : benchText(result));
-    return 0;
   } catch (error) {
-    if (
-      error instanceof TypeError ||
-      error instanceof CaseError ||
-      error instanceof ConfigError ||
-      (error instanceof Error && 'code' in error)
-    ) {
-      io.stderr.write(`spanmill bench: ${error.message}\n${USAGE}`);
-      return 2;
-    }
-    throw error;
+    throw new BenchError((error as Error).message.split(/\n|\. To specify/)[0]);
   }
 }
 
@@ -72,72 +111,101 @@ export function benchFold(
 ): FoldBenchResult {
   const { config } = configPath === undefined ? loadConfig({ text: '' }) : loadConfig({ path: configPath, env });
   const settings = resolveTenant(config, TENANT);
-  // Views of one array, as records of one fetch are.
-  const messages = splitMessages(new Uint8Array(readFileSync(corpus)), corpus);
-  const { recordMs, spans, lengthMs } = times(messages);
-  if (spans === 0) throw new CaseError(`${corpus}: holds no spans`);
+  const messages = splitMessages(read(corpus), corpus);
+  const { recordMs, spans, lengthMs } = times(messages, corpus);
+  if (spans === 0) throw new BenchError(`${corpus}: holds no spans`);
 
   const fold = new Fold({ settingsOf: () => settings, originMs: 0 });
-  fold.advance(recordMs[0]! - (recordMs[0]! % 1_000));
+  const startMs = recordMs[0]! - (recordMs[0]! % TICK_MS);
+  fold.advance(startMs);
   const cpu: number[] = [];
+  const heapBytes: number[] = [];
+  const boundaryMs: number[] = [];
   let bestWallMs = Number.POSITIVE_INFINITY;
-  let heapBytes = 0;
-  let offsetMs = 0;
   for (let pass = 0; pass < passes; pass++) {
+    const offsetMs = pass * (lengthMs + PAUSE_MS);
+    const endMs = startMs + offsetMs + lengthMs + PAUSE_MS;
     const heapBefore = process.memoryUsage().heapUsed;
     const cpuBefore = process.cpuUsage();
     const wallBefore = performance.now();
     let tickMs = 0;
     for (let i = 0; i < messages.length; i++) {
       const atMs = recordMs[i]! + offsetMs;
-      const tick = atMs - (atMs % 1_000);
+      const tick = atMs - (atMs % TICK_MS);
       if (tick > tickMs) {
         fold.advance(tick);
         tickMs = tick;
       }
-      // The spans keep their times, so the slack rule goes by the record time of the first pass.
-      fold.push(TENANT, atMs, recordMs[i]!, messages[i]!, false);
+      // The spans keep their times, so the slack rule goes by the record time of the first pass. Time doesn't go back over a tick.
+      fold.push(TENANT, atMs > tickMs ? atMs : tickMs, recordMs[i]!, messages[i]!, false);
     }
-    bestWallMs = Math.min(bestWallMs, performance.now() - wallBefore);
+    // The timers of the pause are the pass's own: what it left without a partner expires.
+    fold.advance(endMs);
+    const wallAfter = performance.now();
+    bestWallMs = Math.min(bestWallMs, wallAfter - wallBefore);
     const used = process.cpuUsage(cpuBefore);
     cpu.push(((used.user + used.system) * 1_000) / spans);
-    if (pass >= passes - 3) heapBytes += Math.max(0, process.memoryUsage().heapUsed - heapBefore);
-    offsetMs += lengthMs + PAUSE_MS;
-    fold.advance(recordMs[0]! + offsetMs);
+    heapBytes.push(process.memoryUsage().heapUsed - heapBefore);
+    const collectBefore = performance.now();
     // A boundary between passes, as in life: exemplars and dirty marks are taken away.
-    fold.collect(recordMs[0]! + offsetMs);
+    fold.collect(endMs);
+    boundaryMs.push(performance.now() - collectBefore);
   }
-  const sorted = [...cpu].sort((a, b) => a - b);
   return {
-    cpu_ns_per_span: round(sorted[0]!),
-    cpu_ns_per_span_median: round(sorted[sorted.length >> 1]!),
+    cpu_ns_per_span: round(Math.min(...cpu)),
+    cpu_ns_per_span_median: round(median(cpu)),
     spans_per_second: Math.round((spans / bestWallMs) * 1_000),
     series: fold.tenant(TENANT).registry.activeSeries,
     rss_bytes: process.memoryUsage.rss(),
     spans,
     messages: messages.length,
     passes,
-    heap_bytes_per_span: round(heapBytes / 3 / spans),
+    boundary_ms: round(Math.min(...boundaryMs)),
+    heap_bytes_per_span: round(Math.max(0, ...heapBytes.slice(-LAST_PASSES)) / spans),
   };
 }
 
-/** Record time of each message: its newest span end, never going back. */
-function times(messages: readonly Uint8Array[]): { recordMs: Float64Array; spans: number; lengthMs: number } {
+/** The messages will be views of this one array, as records of one fetch are. */
+function read(corpus: string): Uint8Array {
+  try {
+    const file = readFileSync(corpus);
+    return new Uint8Array(file.buffer, file.byteOffset, file.length);
+  } catch (cause) {
+    throw new BenchError(`can't read ${corpus}: ${(cause as Error).message}`, { cause });
+  }
+}
+
+/** Record time of each message: its newest span end; that of the message before where it has none. @throws BenchError */
+function times(
+  messages: readonly Uint8Array[],
+  corpus: string,
+): { recordMs: Float64Array; spans: number; lengthMs: number } {
   const decoder = new Decoder(new ExtractionPlan([]));
   const recordMs = new Float64Array(messages.length);
   let spans = 0;
-  let last = 0;
-  messages.forEach((message, i) => {
-    const batch = decoder.decode(message);
-    spans += batch.count;
-    let newest = 0;
-    for (let s = 0; s < batch.count; s++)
-      newest = Math.max(newest, (batch.endHigh[s]! * 4294967296 + batch.endLow[s]!) / 1e6);
-    last = Math.max(last, Math.floor(newest));
-    recordMs[i] = newest > 0 ? Math.floor(newest) : last;
-  });
-  const smallest = recordMs.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
-  return { recordMs, spans, lengthMs: Math.ceil(last - smallest) };
+  let newestMs = 0;
+  let oldestMs = Number.POSITIVE_INFINITY;
+  for (let i = 0; i < messages.length; i++) {
+    const { count, endHigh, endLow } = decodeOrSay(decoder, messages[i]!, i, corpus);
+    spans += count;
+    let newestNano = 0;
+    for (let s = 0; s < count; s++) newestNano = Math.max(newestNano, endHigh[s]! * 4294967296 + endLow[s]!);
+    recordMs[i] = newestNano > 0 ? Math.floor(newestNano / 1e6) : (recordMs[i - 1] ?? 0);
+    newestMs = Math.max(newestMs, recordMs[i]!);
+    oldestMs = Math.min(oldestMs, recordMs[i]!);
+  }
+  return { recordMs, spans, lengthMs: newestMs - oldestMs };
+}
+
+function decodeOrSay(decoder: Decoder, message: Uint8Array, index: number, corpus: string): SpanBatch {
+  try {
+    return decoder.decode(message);
+  } catch (cause) {
+    if (!(cause instanceof DecodeError)) throw cause;
+    throw new BenchError(`${corpus}: message ${index} is not an ExportTraceServiceRequest: ${cause.message}`, {
+      cause,
+    });
+  }
 }
 
 function benchText(result: FoldBenchResult): string {
@@ -146,8 +214,13 @@ function benchText(result: FoldBenchResult): string {
     `CPU        ${result.cpu_ns_per_span} ns/span best, ${result.cpu_ns_per_span_median} ns/span median\n` +
     `throughput ${(result.spans_per_second / 1e6).toFixed(2)} M spans/s\n` +
     `series     ${result.series}\n` +
+    `boundary   ${result.boundary_ms} ms\n` +
     `memory     ${(result.rss_bytes / 1048576).toFixed(0)} MiB RSS, ${result.heap_bytes_per_span} B/span of heap growth\n`
   );
+}
+
+function median(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[values.length >> 1]!;
 }
 
 function round(value: number): number {

@@ -1,10 +1,10 @@
-// `spanmill generate`: wires a load to a file or a receiver. Standard output gets one JSON object, everything else goes to standard
+// `spanmill generate`: wires a load to a file, a receiver or a topic. Standard output gets one JSON object, everything else goes to standard
 // error.
 import process from 'node:process';
 import type { LoadResult } from './account.ts';
 import { CORPUS_SPANS, writeCorpus } from './corpus.ts';
 import { type Clock, DRAIN_MS, deliver, wallClock } from './deliver.ts';
-import { httpExporter } from './http-exporter.ts';
+import { type Exporter, httpExporter } from './http-exporter.ts';
 import { createLoad, type LoadOptions } from './load.ts';
 import { type GenerateOptions, parseOptions, USAGE, UsageError } from './options.ts';
 
@@ -22,7 +22,7 @@ const ANSWER_TIMEOUT_MS = 30_000;
 /** Time's density where the rate is 0: traces overlap as in a shop of this size. */
 const FREE_RATE = 10_000;
 
-/** Exit codes: 0, also after a signal; 1 if the file can't be written; 2 for a wrong flag. */
+/** Exit codes: 0, also after a signal; 1 if the file can't be written or there is no such topic; 2 for a wrong flag. */
 export async function runGenerate(argv: string[], io: GenerateIo): Promise<number> {
   let options: GenerateOptions | 'help';
   try {
@@ -81,12 +81,7 @@ async function toReceiver(
   const clock = io.clock ?? wallClock;
   const made = loadOptions(options, clock);
   const load = createLoad(made);
-  const exporterOptions = { ...target, answerTimeoutMs: ANSWER_TIMEOUT_MS };
-  // The library is loaded only where it is wanted.
-  const exporter =
-    target.type === 'grpc'
-      ? (await import('./grpc-exporter.ts')).grpcExporter(exporterOptions)
-      : httpExporter(exporterOptions);
+  const exporter = await openExporter(target);
   let trouble = '';
   const startedMs = clock.nowMs();
   const progress = setInterval(() => {
@@ -129,6 +124,19 @@ async function toReceiver(
     exporter.close();
   }
   return load.account.result();
+}
+
+/** Libraries are loaded only where they are wanted. */
+async function openExporter(target: Exclude<GenerateOptions['target'], { type: 'file' }>): Promise<Exporter> {
+  const answerTimeoutMs = ANSWER_TIMEOUT_MS;
+  switch (target.type) {
+    case 'otlp':
+      return httpExporter({ ...target, answerTimeoutMs });
+    case 'grpc':
+      return (await import('./grpc-exporter.ts')).grpcExporter({ ...target, answerTimeoutMs });
+    case 'kafka':
+      return await (await import('./kafka/exporter.ts')).openKafkaExporter({ ...target, answerTimeoutMs });
+  }
 }
 
 function loadOptions(options: GenerateOptions, clock: Clock): LoadOptions {

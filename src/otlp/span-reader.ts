@@ -14,6 +14,8 @@ const SHORTEST_KEY = 0x01000000;
 const END_TIME_TAG = 65;
 /** Tag 122, length 0. */
 const EMPTY_STATUS = 0x007a;
+/** Tag 133, a fixed32. */
+const FLAGS_TAG = 0x0185;
 /** A value's first four bytes without its two lengths: tag 18, and the tag 10 of a string. */
 const PLAIN_STRING = 0x000a0012;
 
@@ -86,10 +88,16 @@ export class SpanReader {
       }
       plainBytes = (plainBytes + pos - runStart) | 0;
       if (pos >= end) break;
-      // Nearly always all that is left is an empty status.
-      if (fields === 0 && ((end - pos) | 0) === 2 && view.getUint16(pos, true) === EMPTY_STATUS) {
-        plainBytes = (plainBytes + 2) | 0;
-        break;
+      // Nearly always all that is left is an empty status, flags, or both.
+      if (fields === 0) {
+        let last = pos;
+        if (((end - last) | 0) >= 2 && view.getUint16(last, true) === EMPTY_STATUS) last = (last + 2) | 0;
+        if (((end - last) | 0) === 6 && view.getUint16(last, true) === FLAGS_TAG && view.getInt32(last + 2, true) !== 0)
+          last = end;
+        if (last === end) {
+          plainBytes = (plainBytes + end - pos) | 0;
+          break;
+        }
       }
       if (view.getUint8(pos) === END_TIME_TAG) {
         const next = this.tail(view, pos, end, i) | 0;

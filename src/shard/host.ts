@@ -28,6 +28,8 @@ export interface ShardHostOptions {
   /** Entry T is durable: records below these offsets are not needed by this shard any more. */
   onCommitted(tMs: number, offsets: [partition: number, nextOffset: number][]): void;
   onPoison(record: { partition: number; offset: number; tenant: string; reason: string }): void;
+  /** Sees every batch on its way to the shard. */
+  onBatch?(batch: LogBatch): void;
   /** Records from `from` up to `to` are gone before they were folded. */
   onGap(gap: { shard: number; partition: number; from: number; to: number }): 'continue' | 'stop';
   /** The shard can't go on; LogError `ownership_lost` where another owner may have it. */
@@ -238,6 +240,7 @@ export class ShardHost {
 
   private batch(batch: LogBatch): void {
     const { partition } = batch;
+    this.options.onBatch?.(batch);
     let pausedNow = false;
     this.handedBytes.set(partition, (this.handedBytes.get(partition) ?? 0) + batchSizeBytes(batch));
     if (this.waitingBytes(partition) > this.budgetBytes && !this.paused.has(partition)) {

@@ -9,3 +9,4 @@ export type {
   TenantSettingsTable,
   TenantStats,
 } from './protocol.ts';
+export { TraceWatch } from './trace-watch.ts';

@@ -20,6 +20,8 @@ export interface OwnMetricsView {
   kafka?: (KafkaLogStats & { lag: ReadonlyMap<number, Lag> }) | undefined;
   /** Records that the log deleted before they were folded. */
   lostRecords?: number | undefined;
+  /** Sampled traces that were seen in several shards. */
+  splitTraces?: number | undefined;
   /** Undecodable records by reason. */
   undecodable?: ReadonlyMap<string, number> | undefined;
   /** Of the stages that run on the main thread. */
@@ -194,6 +196,11 @@ const DEFINITIONS: readonly Definition[] = [
     'spanmill_kafka_failed_appends_total',
     'Appends that the brokers did not acknowledge; neither were their requests.',
     (s) => s.kafka?.failedAppends,
+  ),
+  one(
+    'spanmill_split_traces_total',
+    'Sampled traces that were seen in several shards: their edges may be missing.',
+    (s) => s.splitTraces,
   ),
   one('spanmill_records_lost_total', 'Records that the log deleted before they were folded.', (s) => s.lostRecords),
 

@@ -71,16 +71,26 @@ describe('a corpus', () => {
 
 describe('a flag', () => {
   it.each([
-    [[], 'where to? give --otlp URL, --grpc ADDR or --file FILE'],
+    [[], 'where to? give --otlp URL, --grpc ADDR, --kafka BROKERS --topic T or --file FILE'],
     [['--otlp', 'http://a', '--file', 'b'], '--otlp and --file exclude each other'],
     [['--otlp', 'ftp://a'], '--otlp needs an http or https address, not "ftp://a"'],
     [['--otlp', 'localhost'], '--otlp needs an http or https address, not "localhost"'],
+    [['--kafka', 'a', '--topic', 't', '--file', 'b'], '--kafka and --file exclude each other'],
+    [['--kafka', 'a:9092'], '--kafka needs --topic NAME'],
+    [['--kafka', 'a:9092', '--topic', ''], '--kafka needs --topic NAME'],
+    [['--kafka', 'a:b', '--topic', 't'], '--kafka needs addresses such as localhost:9092, not "a:b"'],
+    [['--kafka', 'a,', '--topic', 't'], '--kafka needs addresses such as localhost:9092, not "a,"'],
     [
-      ['--kafka', 'a:9092', '--topic', 't', '--encoding', 'otlp', '--codec', 'none'],
-      '--kafka is not built yet: use --otlp or --file',
+      ['--kafka', 'a', '--topic', 't', '--encoding', 'avro'],
+      '--encoding is push-bytes, otlp_proto, otlp_json, jaeger_proto, jaeger_json, zipkin_proto or zipkin_json, not "avro"',
     ],
-    [['--file', 'a', '--topic', 't'], '--topic goes with --kafka, which is not built yet'],
+    [['--kafka', 'a', '--topic', 't', '--codec', 'br'], '--codec is none, gzip, snappy, lz4 or zstd, not "br"'],
+    [['--kafka', 'a', '--topic', 't', '--keyed', '--unkeyed'], '--keyed and --unkeyed exclude each other'],
+    [['--kafka', 'a', '--topic', 't', '--gzip'], '--gzip goes with --otlp and --grpc only'],
+    [['--file', 'a', '--topic', 't'], '--topic goes with --kafka only'],
+    [['--otlp', 'http://a', '--unkeyed'], '--unkeyed goes with --kafka only'],
     [['--file', 'a', '--gzip'], '--gzip goes with --otlp and --grpc only'],
+    [['--file', 'a', '--tenant', 'b'], '--tenant goes with --otlp, --grpc and --kafka only'],
     [['--file', 'a', '--rate', '-1'], /^Option '--rate'/],
     [['--file', 'a', '--rate', 'fast'], '--rate is an integer from 0 to 10000000, not "fast"'],
     [['--file', 'a', '--spans', '0'], /^--spans is an integer from 1 to/],
@@ -117,6 +127,18 @@ describe('a flag', () => {
       seed: 1,
       ratePerSecond: 500,
       start: 1_767_225_600_000_000_000n,
+    });
+    expect(parseOptions(['--kafka', 'a, b:9093,[::1]', '--topic', 't'])).toMatchObject({
+      start: 'now',
+      spans: undefined,
+      target: {
+        brokers: ['a:9092', 'b:9093', '[::1]:9092'],
+        encoding: 'otlp_proto',
+        codec: 'none',
+        isKeyed: true,
+        tenant: '',
+        concurrency: 4,
+      },
     });
     const options = parseOptions(['--otlp', 'http://a:4318/base/']);
     expect(options).toMatchObject({ start: 'now', spans: undefined, target: { concurrency: 4, isGzip: false } });

@@ -104,6 +104,17 @@ export function readRequest(bytes: Uint8Array): ReadSpan[] {
   });
 }
 
+/** The request with the times of its spans changed. */
+export function encodeRequest(bytes: Uint8Array, times: (start: bigint, end: bigint) => [bigint, bigint]): Uint8Array {
+  const raw = Request.toObject(Request.decode(bytes), { longs: String, oneofs: false }) as unknown as RawRequest;
+  for (const { scope_spans } of raw.resource_spans) {
+    for (const span of scope_spans.flatMap(({ spans }) => spans)) {
+      [span.start, span.end] = times(BigInt(span.start), BigInt(span.end)).map(String) as [string, string];
+    }
+  }
+  return Request.encode(Request.fromObject(raw)).finish();
+}
+
 /** Decoding and encoding again gives the same bytes only if all fields ascend and every length is the shortest. */
 export function isCanonical(bytes: Uint8Array): boolean {
   return Buffer.from(Request.encode(Request.decode(bytes)).finish()).equals(bytes);

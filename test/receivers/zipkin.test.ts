@@ -174,7 +174,7 @@ describe('a Zipkin receiver', () => {
   it.each([
     ['disk_full', 503, 'the log has no room'],
     ['log_closed', 503, 'the log is closed'],
-    ['log_unavailable', 503, 'the log is unavailable'],
+    ['log_unavailable', 503, 'the log is out of reach'],
     ['record_too_large', 413, 'the spans make a record that is too large for the log'],
   ] as const)('says what it can do about %s', async (code, status, text) => {
     const { post, sink } = await start();

@@ -212,7 +212,26 @@ describe('docs/reference/metrics.md', () => {
     const partitions = [{ partition: 0, start: 0, end: 1, segments: 1, sizeBytes: 1, queuedBytes: 0 }];
     const counters = { groups: 1, records: 1, bytes: 1, failedGroups: 0, repairs: 0, deletedSegments: 0, tornBytes: 0 };
     const log = { partitions, ...counters, openFiles: 1, consumers: 1 };
-    const families = await scrape({ log, undecodable: new Map([['truncated', 1]]) });
+    const kafka = {
+      skipped: { tombstone: 1 },
+      records: 1,
+      fetchedBytes: 1,
+      commits: 1,
+      refusedCommits: 0,
+      rebalances: 1,
+    };
+    const families = await scrape({
+      log,
+      kafka: {
+        ...kafka,
+        appendedRecords: 1,
+        failedAppends: 0,
+        lag: new Map([[0, { records: 3, seconds: 1 }]]),
+      } as unknown as NonNullable<OwnMetricsView['kafka']>,
+      lostRecords: 0,
+      splitTraces: 0,
+      undecodable: new Map([['truncated', 1]]),
+    });
     for (const [, name, , labels] of rows.filter(([, name]) => name!.startsWith('spanmill_'))) {
       const { samples } = families.get(name!)!;
       expect([name, samples.length > 0]).toEqual([name, true]);

@@ -34,3 +34,11 @@ export function validateRequest(bytes: Uint8Array): void {
 export function splitByTrace(bytes: Uint8Array, partitions: number, tenant: string): RequestPart[] {
   return admitRequest(bytes, partitions, tenant).parts;
 }
+
+/** Which of so many buckets each span's trace falls into; good until the next call. @throws OtlpDecodeError */
+export function traceBuckets(bytes: Uint8Array, buckets: number, tenant: string): Int32Array {
+  walk.walkRequest(bytes, buckets, tenantHash(tenant));
+  const { spans } = walk;
+  if (spans > 0 && !walk.mixed) return Int32Array.of(walk.firstPartition);
+  return walk.partitionOfSpan.subarray(0, spans);
+}

@@ -1,4 +1,4 @@
-export { type AdmittedRequest, admitRequest, splitByTrace, validateRequest } from './admit.ts';
+export { type AdmittedRequest, admitRequest, splitByTrace, traceBuckets, validateRequest } from './admit.ts';
 export { OtlpDecodeError, type OtlpDecodeReason } from './errors.ts';
 export { partitionOf } from './partition.ts';
 export type { RequestPart } from './rebuild.ts';

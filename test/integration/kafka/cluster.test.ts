@@ -59,6 +59,40 @@ describeWithKafka(
       expect(seen.errors).toEqual([]);
       expect(await log.fence!.commit({ claim: 1, tMs: 30_000, digest: 'd', offsets: [[0, 25]] })).toBe('committed');
     });
+
+    it('does not let partitions without a leader hold up the others', { timeout: 120_000 }, async () => {
+      const topic = await broker.createTopic(3, { 'min.insync.replicas': '1' }, 1);
+      const record = (partition: number, text: string) => ({
+        partition,
+        tenant: 'a',
+        encoding: 'otlp' as const,
+        bytes: Buffer.from(text),
+      });
+      const writer = await open(broker.brokers, topic);
+      await writer.log.append([0, 1, 2].map((partition) => record(partition, 'before')));
+      const admin = broker.kafka().admin();
+      await admin.connect();
+      const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
+      await admin.disconnect();
+      const leaders = new Map(topics[0]!.partitions.map(({ partitionId, leader }) => [partitionId, leader]));
+      const lame = [...leaders].find(([, leader]) => leader === 2)![0];
+      const others = [0, 1, 2].filter((partition) => partition !== lame);
+      await broker.stop('kill', 2);
+      const waiting = writer.log.append([record(lame, 'after')]);
+      await writer.log.append(others.map((partition) => record(partition, 'after')));
+      // Opened while that partition has no leader.
+      const { log } = await open(broker.brokers, topic);
+      const seen = new Collector();
+      log.consume(fromStart(log), seen);
+      await until('what can be read', () => seen.records.length === 4);
+      expect(log.partitionIds()).toEqual([0, 1, 2]);
+      for (const partition of others) expect(seen.offsets(partition)).toEqual([0, 1]);
+      await broker.start();
+      await waiting;
+      await until('the rest', () => seen.records.length === 6);
+      expect(seen.offsets(lame)).toEqual([0, 1]);
+      expect(seen.errors).toEqual([]);
+    });
   },
   'own',
 );

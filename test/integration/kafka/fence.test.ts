@@ -124,6 +124,9 @@ describeWithKafka('the commit fence of a consumer group', () => {
     expect(await next.log.fence!.committed()).toEqual(await zombie.log.fence!.committed());
     expect(await next.log.fence!.commit(entry(2, 15_000, [0, 5], [1, 5]))).toBe('committed');
     expect(await zombie.log.fence!.commit(entry(1, 30_000, [0, 9], [1, 9]))).toBe('refused');
+    // By now it is a live member again, without the shards: the broker would take its commit.
+    const { groups } = await broker.admin().describeGroups([`g-${topic}`]);
+    expect(groups[0]!.members).toHaveLength(2);
     expect(await zombie.log.fence!.commit(entry(1, 45_000, [0, 9], [1, 9]))).toBe('refused');
     expect((await next.log.fence!.committed()).get(0)).toEqual({ offset: 5, metadata: metadata(2, 15_000) });
     expect(await next.log.fence!.commit(entry(2, 30_000, [0, 6], [1, 6]))).toBe('committed');
@@ -138,6 +141,9 @@ describeWithKafka('the commit fence of a consumer group', () => {
     const regained = zombie.log.regain();
     await next.log.close();
     await regained;
+    // What its former shards still want to commit comes too late, also now.
+    expect(await zombie.log.fence!.commit(entry(1, 60_000, [0, 9], [1, 9]))).toBe('refused');
+    expect(await zombie.log.fence!.commit(entry(2, 30_000, [0, 9], [1, 9]))).toBe('refused');
     expect(await zombie.log.fence!.commit(entry(3, 30_000, [0, 6], [1, 6]))).toBe('committed');
   });
 

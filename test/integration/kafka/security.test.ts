@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, expect, it } from 'vitest';
 import type { KafkaLogOptions } from '../../../src/log/index.ts';
+import { plainSocketFactory } from '../../../src/log/kafka/kafkajs.ts';
 import { describeWithKafka, useBroker } from './broker.ts';
 import { Collector, closeAll, fromStart, open, until } from './support.ts';
 
@@ -96,6 +97,8 @@ function listeners(directory: string, port: number): string[] {
       'listener.name.tls.ssl.client.auth=required',
       'sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512',
       `listener.name.sasl.plain.sasl.jaas.config=${module}.plain.PlainLoginModule required user_alice="${PASSWORD}";`,
+      // kafkajs signs in again ten seconds before its session ends.
+      'listener.name.sasl.scram-sha-512.connections.max.reauth.ms=11500',
       `listener.name.sasl.scram-sha-256.sasl.jaas.config=${scram}`,
       `listener.name.sasl.scram-sha-512.sasl.jaas.config=${scram}`,
     ].flatMap((line) => ['--prop', line]),
@@ -142,6 +145,39 @@ describeWithKafka(
         ).rejects.toMatchObject({ code: 'log_unavailable' });
       });
     }
+
+    it('signs in again before its session ends, between and under requests', async () => {
+      const topic = await broker.createTopic(1);
+      const SASL_HANDSHAKE = 17;
+      const plain = plainSocketFactory();
+      let signIns = 0;
+      const { log, troubles } = await open([`127.0.0.1:${ports.sasl}`], topic, {
+        tls: { ca: files.ca! },
+        sasl: { mechanism: 'scram-sha-512', username: 'alice', password: PASSWORD },
+        group: { id: `g-${topic}`, shards: { count: 1, own: [0] }, heartbeatMs: 5 },
+        socketFactory: (target) => {
+          const socket = plain(target);
+          const write = socket.write.bind(socket);
+          socket.write = ((bytes: Buffer, ...rest: []) => {
+            if (Buffer.isBuffer(bytes) && bytes.readInt16BE(4) === SASL_HANDSHAKE) signIns++;
+            return write(bytes, ...rest);
+          }) as never;
+          return socket;
+        },
+      });
+      const seen = new Collector();
+      log.consume(fromStart(log), seen);
+      const first = signIns;
+      let made = 0;
+      await until('sessions that were renewed', async () => {
+        made++;
+        await log.append([{ partition: 0, tenant: 'a', encoding: 'otlp', bytes: Buffer.from([0x0a, 1, 1]) }]);
+        expect(await log.fence!.commit({ claim: 1, tMs: made, digest: 'd', offsets: [[0, made]] })).toBe('committed');
+        return signIns >= first + 8;
+      });
+      await until('all records', () => seen.records.length === made);
+      expect(troubles).toEqual([]);
+    });
   },
   'own',
 );

@@ -6,7 +6,7 @@ import type { AppendRecord, KafkaLogOptions } from '../../../src/log/index.ts';
 import { describeWithKafka, useBroker } from './broker.ts';
 import { Collector, closeAll, fromStart, open, until } from './support.ts';
 
-const otlp = (text: string) => Buffer.concat([Buffer.from([0x0a, text.length]), Buffer.from(text)]);
+const otlp = (text: string) => Buffer.concat([Buffer.from([0x0a, text.length & 0x7f]), Buffer.from(text)]);
 const record = (partition: number, text: string, tenant = 'a'): AppendRecord => ({
   partition,
   tenant,
@@ -62,6 +62,30 @@ describeWithKafka('a Kafka topic as the sink of receivers', () => {
     await expect(large).rejects.toMatchObject({ code: 'record_too_large' });
     await small;
     expect((await log.bounds(0)).end).toBe(1);
+  });
+
+  it('writes records one by one that are too large for the topic only together', async () => {
+    const topic = await broker.createTopic(1, { 'max.message.bytes': '100000' });
+    const { log } = await open(broker.brokers, topic);
+    const appends = Array.from({ length: 10 }, (_, i) =>
+      log.append([record(0, `${i}`), record(0, 'x'.repeat(30_000))]),
+    );
+    const large = log.append([record(0, 'x'.repeat(200_000))]);
+    await expect(large).rejects.toMatchObject({ code: 'record_too_large' });
+    await Promise.all(appends);
+    const seen = new Collector();
+    log.consume(fromStart(log), seen);
+    await until('20 records', () => seen.records.length === 20);
+    const small = seen.records.filter(({ sizeBytes }) => sizeBytes < 10);
+    expect(small.map(({ text }) => text.slice(2))).toEqual(Array.from({ length: 10 }, (_, i) => `${i}`));
+    expect(log.stats()).toMatchObject({ appendedRecords: 20, failedAppends: 1 });
+  });
+
+  it('takes nothing that its own readers could not read', async () => {
+    const topic = await broker.createTopic(1);
+    const { log } = await open(broker.brokers, topic, { encoding: 'jaeger_proto' });
+    await expect(log.append([record(0, 'x')])).rejects.toMatchObject({ code: 'log_incompatible' });
+    expect((await log.bounds(0)).end).toBe(0);
   });
 
   it('stores each record once although answers are lost and connections break', async () => {

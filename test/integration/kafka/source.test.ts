@@ -4,6 +4,7 @@ import { createRequire } from 'node:module';
 import { CompressionTypes } from 'kafkajs';
 import { afterEach, expect, it } from 'vitest';
 import { type LogConsumer, pushBytes } from '../../../src/log/index.ts';
+import { plainSocketFactory } from '../../../src/log/kafka/kafkajs.ts';
 import { describeWithKafka, useBroker } from './broker.ts';
 import { Collector, closeAll, fromStart, open, until } from './support.ts';
 
@@ -228,6 +229,27 @@ describeWithKafka('a Kafka topic as a log', () => {
     expect(log.stats().skipped).toMatchObject({ tombstone: 1, invalid_tenant: 1, aborted: 1, control: 2 });
   });
 
+  it('passes a record of no known encoding, and tells where it is', async () => {
+    const topic = await broker.createTopic(2);
+    const values = [otlp('one'), Buffer.from('{"not":"ours"}'), otlp('two'), Buffer.from([0xff, 0xff]), otlp('three')];
+    const messages = values.flatMap((value) => [0, 1].map((partition) => ({ partition, value })));
+    await produce(topic, messages, CompressionTypes.LZ4);
+    const { log, skipped } = await open(broker.brokers, topic, { encoding: 'auto' });
+    const seen = new Collector();
+    log.consume(fromStart(log), seen);
+    await until('six records', () => seen.records.length === 6);
+    for (const partition of [0, 1]) {
+      expect(seen.offsets(partition)).toEqual([0, 2, 4]);
+      expect(skipped.filter((event) => event.partition === partition)).toMatchObject([
+        { reason: 'undecodable', offset: 1, count: 1 },
+        { reason: 'undecodable', offset: 3, count: 1 },
+      ]);
+    }
+    expect(log.stats().skipped.undecodable).toBe(4);
+    expect(await log.identify(0, 1)).toBeUndefined();
+    expect(seen.errors).toEqual([]);
+  });
+
   it('reads a record of 10 MB with a small fetch size, and its neighbours', async () => {
     const topic = await broker.createTopic(1, { 'max.message.bytes': '20971520' });
     const large = Buffer.alloc(10 * 1024 * 1024, 'x');
@@ -268,6 +290,28 @@ describeWithKafka('a Kafka topic as a log', () => {
     const second = await log.identify(0, 1);
     expect(second?.timestampMs).toBe(times[1]);
     expect(second?.crc).not.toBe((await log.identify(0, 0))?.crc);
+  });
+
+  it('asks many things at once over few connections', async () => {
+    const topic = await broker.createTopic(4);
+    await produce(
+      topic,
+      Array.from({ length: 40 }, (_, i) => ({ partition: i % 4, value: otlp(`${i}`) })),
+    );
+    const plain = plainSocketFactory();
+    let sockets = 0;
+    const { log } = await open(broker.brokers, topic, {
+      socketFactory: (target) => {
+        sockets++;
+        return plain(target);
+      },
+    });
+    const asked = Array.from({ length: 40 }, (_, i) => log.identify(i % 4, Math.floor(i / 4)));
+    const crcs = (await Promise.all(asked)).map((record) => record?.crc);
+    expect(new Set(crcs).size).toBe(40);
+    expect(crcs).not.toContain(undefined);
+    // One for reading, two for questions: kafkajs has one for fetches and one for the rest.
+    expect(sockets).toBe(3);
   });
 
   it('never goes on elsewhere by itself when its offset is outside the log', async () => {

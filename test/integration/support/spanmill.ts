@@ -16,6 +16,8 @@ export interface SpanmillOptions {
   extra?: string;
   partitions?: number;
   staleMs?: number;
+  /** The `log` block as YAML in one line; absent = an embedded log. */
+  log?: string;
 }
 
 export class Spanmill {
@@ -100,11 +102,12 @@ export class Spanmill {
     extra = '',
     partitions = 4,
     staleMs = 900_000,
+    log = `{ kind: embedded, embedded: { path: ${join(this.dir, 'log')}, partitions: ${partitions} } }`,
   }: SpanmillOptions): string {
     return `
 server: { http_listen_port: ${this.apiPort} }
 receivers: { otlp: { http: { endpoint: "127.0.0.1:${this.otlpPort}" }, grpc: null } }
-log: { kind: embedded, embedded: { path: ${join(this.dir, 'log')}, partitions: ${partitions} } }
+log: ${log}
 ledger: { path: ${join(this.dir, 'ledger')} }
 metrics_generator:
   registry: { collection_interval: ${intervalMs}ms, stale_duration: ${staleMs}ms }
