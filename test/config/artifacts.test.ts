@@ -37,6 +37,20 @@ describe('example files', () => {
   });
 });
 
+describe.each([
+  ['sidecar-tempo.yaml', 'tempo-ingest', 'push-bytes'],
+  ['sidecar-collector.yaml', 'otlp_spans', 'auto'],
+])('%s', (file, topic, encoding) => {
+  it('loads with its environment, and reads the topic', () => {
+    const env = { KAFKA_BROKERS: 'kafka:9092', REMOTE_WRITE_URL: 'http://prometheus:9090/api/v1/write' };
+    const { config, notes } = loadConfig({ path: join(root, 'configs', file), expandEnv: true, env });
+    expect(notes).toEqual([]);
+    expect(config.log.kafka).toMatchObject({ brokers: ['kafka:9092'], topic, encoding });
+    expect(config.receivers).toEqual({ otlp: {} });
+    expect(config.remoteWrite.endpoints.map(({ url }) => url)).toEqual([env.REMOTE_WRITE_URL]);
+  });
+});
+
 describe('the effective configuration', () => {
   const text = `metrics_generator:
   processor: {service_graphs: {wait: 3s}}
