@@ -1,10 +1,16 @@
 import { randomUUID } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
+import { Decoder, ExtractionPlan } from '../../src/otlp/index.ts';
+import { splitMessages } from '../../src/simulate/index.ts';
 import { describeWithKafka, useBroker } from './kafka/broker.ts';
 import { type Account, generate } from './support/generate.ts';
 import { Prometheus, prometheusBinary } from './support/prometheus.ts';
 import { sameAsAccount } from './support/same-as-account.ts';
 import { Spanmill } from './support/spanmill.ts';
+import { waitFor } from './support/wait.ts';
 
 vi.setConfig({ testTimeout: 150_000, hookTimeout: 180_000 });
 
@@ -36,11 +42,15 @@ describe.skipIf(!hasPrometheus)(`generate → Kafka → spanmill → Prometheus$
     async function running(
       kafka: string,
       test: (prometheus: Prometheus, spanmill: Spanmill) => Promise<void>,
+      intervalMs = 1_000,
     ): Promise<void> {
       const prometheus = await Prometheus.start();
       try {
         const spanmill = await Spanmill.start({
           remoteWrite: [prometheus.writeUrl],
+          intervalMs,
+          // Longer than any load here: no series ends.
+          staleMs: 7_200_000,
           log: `{ kind: kafka, kafka: { brokers: ["${broker.brokers.join('", "')}"], consumer_group: "${randomUUID()}", ${kafka} } }`,
         });
         try {
@@ -72,7 +82,7 @@ describe.skipIf(!hasPrometheus)(`generate → Kafka → spanmill → Prometheus$
       });
     });
 
-    it.each(ENCODINGS)('reads a topic that is configured as %s', async (encoding) => {
+    it.each(['push-bytes', 'jaeger_json'])('reads a topic that is configured as %s', async (encoding) => {
       const topic = await broker.createTopic(4);
       await running(`topic: ${topic}, encoding: ${encoding}, start: earliest`, async (prometheus) => {
         const { account } = generateTo(topic, 400, 5, '--encoding', encoding, '--codec', 'snappy', '--rate', '0');
@@ -105,6 +115,50 @@ describe.skipIf(!hasPrometheus)(`generate → Kafka → spanmill → Prometheus$
           { value: 0 },
         ]);
       });
+    });
+
+    it('makes of a backlog what it would have made live: every boundary at its own time, no gap, no spike', async () => {
+      const topic = await broker.createTopic(4);
+      const MINUTES = 30;
+      const INTERVAL_S = 15;
+      const endMs = Math.floor(Date.now() / 60_000) * 60_000;
+      const startMs = endMs - MINUTES * 60_000;
+      const requests = await corpus(MINUTES * 60 * 20, startMs);
+      const producer = broker.kafka().producer();
+      await producer.connect();
+      let spans = 0;
+      for (let i = 0; i < requests.length; i += 200) {
+        const messages = requests.slice(i, i + 200).map(({ bytes, newestMs, count }) => {
+          spans += count;
+          return { value: Buffer.from(bytes), timestamp: String(newestMs) };
+        });
+        await producer.send({ topic, messages });
+      }
+      await producer.disconnect();
+      const test = async (prometheus: Prometheus) => {
+        await waitFor(
+          'the backlog to be in Prometheus',
+          async () => (await prometheus.query('sum(traces_spanmetrics_calls_total)'))[0]?.value === spans,
+          90_000,
+          500,
+        );
+        const sums = new Map<number, number>();
+        for (const { samples } of await prometheus.raw('traces_spanmetrics_calls_total', '40m'))
+          for (const [seconds, value] of samples)
+            if (seconds % 60 !== 59) sums.set(seconds, (sums.get(seconds) ?? 0) + value);
+        const times = [...sums.keys()].sort((a, b) => a - b).filter((seconds) => seconds * 1_000 <= endMs);
+        expect(times).toEqual(Array.from({ length: MINUTES * 4 }, (_, i) => startMs / 1_000 + (i + 1) * INTERVAL_S));
+        // What each boundary has more than the one before is what the records of its interval hold: never a pile.
+        const perInterval = new Map<number, number>();
+        for (const { newestMs, count } of requests) {
+          const boundary = (Math.floor(newestMs / (INTERVAL_S * 1_000)) + 1) * INTERVAL_S;
+          perInterval.set(boundary, (perInterval.get(boundary) ?? 0) + count);
+        }
+        expect(times.map((t) => sums.get(t)! - (sums.get(t - INTERVAL_S) ?? 0))).toEqual(
+          times.map((t) => perInterval.get(t) ?? 0),
+        );
+      };
+      await running(`topic: ${topic}, encoding: otlp, start: earliest`, test, INTERVAL_S * 1_000);
     });
 
     it('writes to the topic what its receivers take in', async () => {
@@ -142,6 +196,35 @@ function sum(accounts: readonly Account[]): Account {
     }
   }
   return { ...all, calls: [...calls.values()], edges: [...edges.values()] };
+}
+
+interface Request {
+  bytes: Uint8Array;
+  /** End of its newest span: when it would have been written to the topic. */
+  newestMs: number;
+  count: number;
+}
+
+/** A load that began at `startMs`, in the order of its writing. */
+async function corpus(spans: number, startMs: number): Promise<Request[]> {
+  const dir = mkdtempSync(join(tmpdir(), 'spanmill-corpus-'));
+  try {
+    const file = join(dir, 'corpus.bin');
+    const start = new Date(startMs).toISOString();
+    await generate(['--file', file, '--spans', String(spans), '--rate', '20', '--start', start]).account;
+    const bytes = new Uint8Array(readFileSync(file));
+    const decoder = new Decoder(new ExtractionPlan([]));
+    return splitMessages(bytes, file)
+      .map((message) => {
+        const { count, endLow, endHigh } = decoder.decode(message);
+        let newestMs = 0;
+        for (let i = 0; i < count; i++) newestMs = Math.max(newestMs, (endHigh[i]! * 2 ** 32 + endLow[i]!) / 1e6);
+        return { bytes: message, newestMs: Math.floor(newestMs), count };
+      })
+      .sort((a, b) => a.newestMs - b.newestMs);
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
 }
 
 function pause(ms: number): Promise<void> {
