@@ -5,7 +5,7 @@ import { type Config, resolveTenant, SINGLE_TENANT } from './config/index.ts';
 import { LogError } from './log/index.ts';
 import { type OpenLog, openLog } from './open-log.ts';
 import { ReceiverSet } from './receiver-set.ts';
-import { joinExpositions, ShardHost, TraceWatch } from './shard/index.ts';
+import { joinExpositions, ShardHost, TraceWatch, WorkerDied } from './shard/index.ts';
 import { shardPlan, unbuiltEndpoint, unbuiltSettings } from './shard-plan.ts';
 import { createOwnMetrics, type Logger, LogSampler, StageLatencies, traced } from './telemetry/index.ts';
 import { VERSION } from './version.ts';
@@ -31,6 +31,8 @@ export class StartError extends Error {}
 
 const RECEIVER_STOP_MS = 5_000;
 const WARN_EVERY_MS = 600_000;
+/** More than these are no bad records, but something else that is wrong. */
+const MAX_FATAL_RECORDS = 16;
 
 export class App {
   private readonly options: AppOptions;
@@ -48,6 +50,8 @@ export class App {
   private readonly undecodable = new Map<string, number>();
   private readonly traceWatch = new TraceWatch(() => this.warnOfSplitTraces());
   private readonly sampler = new LogSampler(WARN_EVERY_MS);
+  /** Records that ended a worker. */
+  private readonly fatalRecords: [partition: number, offset: number][] = [];
   /** Records that were deleted before they were folded. */
   private lostRecords = 0;
   private stopped: Promise<void> | undefined;
@@ -147,25 +151,28 @@ export class App {
   }
 
   private async startHosts(): Promise<void> {
+    const { config } = this.options;
+    for (const shard of config.shards.own) this.hosts.push(await this.makeHost(shard));
+    await Promise.all(this.hosts.map((host) => host.start()));
+  }
+
+  private async makeHost(shard: number): Promise<ShardHost> {
     const { config, logger } = this.options;
     const { log } = this.opened!;
-    for (const shard of config.shards.own) {
-      const host = new ShardHost({
-        plan: await shardPlan(config, shard, log, logger),
-        log,
-        logger,
-        onCommitted: (_tMs, offsets) => log.release(new Map(offsets)),
-        onPoison: ({ reason }) => this.undecodable.set(reason, (this.undecodable.get(reason) ?? 0) + 1),
-        ...(config.shards.count > 1 ? { onBatch: (batch) => this.traceWatch.see(shard, batch) } : {}),
-        onGap: ({ from, to }) => {
-          this.lostRecords += to - from;
-          return config.log.kind === 'kafka' ? config.log.kafka.onLogGap : 'continue';
-        },
-        onFailed: (error) => this.hostFailed(error),
-      });
-      this.hosts.push(host);
-    }
-    await Promise.all(this.hosts.map((host) => host.start()));
+    const plan = await shardPlan(config, shard, log, logger);
+    return new ShardHost({
+      plan: { ...plan, fatalRecords: this.fatalRecords },
+      log,
+      logger,
+      onCommitted: (_tMs, offsets) => log.release(new Map(offsets)),
+      onPoison: ({ reason }) => this.undecodable.set(reason, (this.undecodable.get(reason) ?? 0) + 1),
+      ...(config.shards.count > 1 ? { onBatch: (batch) => this.traceWatch.see(shard, batch) } : {}),
+      onGap: ({ from, to }) => {
+        this.lostRecords += to - from;
+        return config.log.kind === 'kafka' ? config.log.kafka.onLogGap : 'continue';
+      },
+      onFailed: (error) => this.hostFailed(shard, error),
+    });
   }
 
   private hostOf(partition: number): ShardHost | undefined {
@@ -173,9 +180,31 @@ export class App {
     return this.hosts.find(({ shardId }) => shardId === shard);
   }
 
-  private hostFailed(error: Error): void {
+  private hostFailed(shard: number, error: Error): void {
     if (error instanceof LogError && error.code === 'ownership_lost') this.lost(error);
+    else if (error instanceof WorkerDied && error.record) this.passOver(shard, error, error.record);
     else this.fail(error);
+  }
+
+  /** A record that ends a worker would end the next one too: the shard is recovered, and goes on without it. */
+  private passOver(shard: number, error: WorkerDied, record: [partition: number, offset: number]): void {
+    const host = this.hosts.find(({ shardId }) => shardId === shard);
+    if (this.stopping || this.regaining || !host) return;
+    if (this.fatalRecords.length >= MAX_FATAL_RECORDS) {
+      this.fail(error);
+      return;
+    }
+    this.fatalRecords.push(record);
+    const [partition, offset] = record;
+    this.options.logger.error({ err: error, shard, partition, offset }, 'a record ended its worker: it is passed over');
+    this.hosts = this.hosts.filter((other) => other !== host);
+    (async () => {
+      await host.abandon();
+      if (this.stopping) return;
+      const next = await this.makeHost(shard);
+      this.hosts.push(next);
+      await next.start();
+    })().catch((cause) => this.fail(cause instanceof Error ? cause : new Error(String(cause))));
   }
 
   /** Another process may own the shards: all state is dropped, and recovered from the ledger once they are ours again. */

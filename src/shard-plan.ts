@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { type Config, type RemoteWriteEndpoint, resolveTenant, type TenantSettings } from './config/index.ts';
 import { type Committed, LogError, type LogSource } from './log/index.ts';
-import type { EndpointPlan, ShardPlan, TenantSettingsTable } from './shard/index.ts';
+import { type EndpointPlan, IN_HAND_BYTES, type ShardPlan, type TenantSettingsTable } from './shard/index.ts';
 import type { Logger } from './telemetry/index.ts';
 
 /** Settings that would change series but that this version can't honour: they are refused, never ignored. */
@@ -89,6 +89,8 @@ export async function shardPlan(config: Config, shard: number, log: LogSource, l
     ledgerMaxBytes: config.ledger.maxBytes,
     remoteWrite: config.remoteWrite.endpoints.map(endpointPlan),
     addOrgIdHeader: config.remoteWrite.addOrgIdHeader,
+    fatalRecords: [],
+    inHand: new SharedArrayBuffer(IN_HAND_BYTES),
     logLevel: logger.level,
   };
 }

@@ -2,22 +2,24 @@
 # Starts a real Apache Kafka (KRaft; each node is broker and controller) from Maven jars, on loopback only.
 #   start.sh [--dir DIR] [--port N] [--nodes N] [--node I] [--version V] [--heap 384m] [--timeout S]
 #            [--listener NAME:PROTOCOL:PORT]... [--prop key=value]... [--scram 'name=..,password=..']...
+#            [--owner PID]...
 # Node i listens on PORT + 10 (i - 1), its controller on the port after. --node starts only that node of the cluster again.
 # Further listeners are for one node: TLS and SASL (--prop gives their stores and JAAS lines).
+# With --owner the nodes and DIR are there for these processes only: when one of them is gone, so are they.
 # Nodes that run are left alone. Prints the brokers, nothing else, on stdout. With KAFKA_BROKERS set, prints that and starts nothing.
-# Needs Java 17, Maven, bash, coreutils, util-linux.
+# Needs Linux, Java 17, Maven (the first time), bash, coreutils, util-linux.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 [ -n "${KAFKA_BROKERS:-}" ] && { echo "$KAFKA_BROKERS"; exit 0; }
 DIR=${KAFKA_DIR:-${TMPDIR:-/tmp}/spanmill-kafka-$(id -u)}; PORT=19092; COUNT=1; NODE=; HEAP=384m; TIMEOUT=120
-PROPS=(); LISTENERS=(); SCRAM=()
+PROPS=(); LISTENERS=(); SCRAM=(); OWNERS=()
 while [ $# -gt 0 ]; do case $1 in
   --dir) DIR=$2; shift 2;; --port) PORT=$2; shift 2;; --nodes) COUNT=$2; shift 2;; --node) NODE=$2; shift 2;;
   --version) KAFKA_VERSION=$2; shift 2;; --heap) HEAP=$2; shift 2;; --timeout) TIMEOUT=$2; shift 2;;
   --listener) LISTENERS+=("$2"); shift 2;; --prop) PROPS+=("$2"); shift 2;; --scram) SCRAM+=("$2"); shift 2;;
-  -h|--help) sed -n '2,9p' "$0"; exit 0;; *) die "unknown argument $1";; esac; done
+  --owner) OWNERS+=("$2"); shift 2;;
+  -h|--help) sed -n '2,11p' "$0"; exit 0;; *) die "unknown argument $1";; esac; done
 command -v java >/dev/null || die "java not found (17 or later)"
-command -v mvn >/dev/null || die "mvn not found"
 mkdir -p "$DIR"; DIR=$(cd "$DIR" && pwd)
 CP=$(classpath) || die "Maven could not resolve Kafka $KAFKA_VERSION"
 
@@ -60,6 +62,8 @@ log.cleaner.dedupe.buffer.size=8388608
 log.cleaner.backoff.ms=500
 log.retention.check.interval.ms=1000
 message.max.bytes=20971520
+broker.heartbeat.interval.ms=500
+broker.session.timeout.ms=3000
 replica.fetch.max.bytes=20971520
 CONF
   case $KAFKA_VERSION in 4.*) printf '%s\n' share.coordinator.state.topic.num.partitions=1 \
@@ -67,6 +71,13 @@ CONF
   # The last line of a key wins.
   for line in ${PROPS[@]+"${PROPS[@]}"}; do printf '%s\n' "$line"; done
 }
+
+is_wanted() { are_alive ${OWNERS[@]+"${OWNERS[@]}"}; }
+if [ ${#OWNERS[@]} -gt 0 ] && ! is_alive "$DIR/watch.pid"; then
+  is_wanted || die "its owner is gone"
+  setsid "$HERE/watch.sh" "$DIR" "${OWNERS[@]}" >/dev/null 2>&1 </dev/null &
+  echo $! >"$DIR/watch.pid"; disown
+fi
 
 started=()
 for i in ${NODE:-$(seq 1 "$COUNT")}; do
@@ -82,7 +93,7 @@ for i in ${NODE:-$(seq 1 "$COUNT")}; do
   fi
   : >"$home/kafka.log"
   # A session of its own: ^C at the caller's terminal must not reach the broker.
-  setsid java -Xms"$HEAP" -Xmx"$HEAP" -XX:+UseSerialGC -XX:+ExitOnOutOfMemoryError -Djava.awt.headless=true \
+  setsid java -Xms"$HEAP" -Xmx"$HEAP" -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:+ExitOnOutOfMemoryError -Djava.awt.headless=true \
     -Djava.net.preferIPv4Stack=true -Dorg.slf4j.simpleLogger.showDateTime=true -Dlog4j2.disable.jmx=true \
     -cp "$CP" kafka.Kafka "$home/server.properties" >>"$home/kafka.log" 2>&1 </dev/null &
   echo $! >"$home/kafka.pid"; disown
@@ -95,6 +106,7 @@ for i in ${started[@]+"${started[@]}"}; do
   # This line comes after the broker is registered and serves.
   until grep -q 'Kafka Server started' "$home/kafka.log" && is_open $((PORT + 10 * (i - 1))); do
     is_alive "$home/kafka.pid" || { tail -n 30 "$home/kafka.log" >&2; rm -f "$home/kafka.pid"; die "node $i ended while it started"; }
+    is_wanted || { "$HERE/stop.sh" --dir "$DIR" --kill --wipe; die "its owner is gone"; }
     [ $SECONDS -lt $end ] || { tail -n 30 "$home/kafka.log" >&2; die "node $i did not serve within ${TIMEOUT} s"; }
     sleep 0.1
   done

@@ -19,6 +19,7 @@ import { Timers } from './timers.ts';
 const EXPIRY_PERIOD_MS = 2_000;
 const RELOAD_PERIOD_MS = 10_000;
 const SWEEP_PERIOD_MS = 300_000;
+const CARDINALITY_PERIOD_MS = 15_000;
 
 /** The processors there are: a new one is added here. */
 const SPECS = [spanMetricsSpec, serviceGraphsSpec, hostInfoSpec] as const;
@@ -61,8 +62,15 @@ export class TenantFold {
         { periodMs: RELOAD_PERIOD_MS, needed: () => this.wanted !== this.settings, fire: () => this.reload() },
         {
           periodMs: SWEEP_PERIOD_MS,
-          needed: () => this.registry.liveRows > 0,
+          needed: () => this.registry.needsSweep,
           fire: (atMs) => this.registry.sweep(atMs),
+        },
+        {
+          periodMs: CARDINALITY_PERIOD_MS,
+          needed: () => this.registry.labelLimiter?.isDue === false,
+          fire: () => {
+            this.registry.labelLimiter!.isDue = true;
+          },
         },
       ],
       originMs,
@@ -100,6 +108,7 @@ export class TenantFold {
     }
     const outside = keepWithinSlack(batch, recordMs, this.settings.slackMs);
     if (outside > 0) this.counters.discard('outside_metrics_ingestion_slack', 'all', outside);
+    this.registry.trimSymbols();
     this.symbols.sync();
     for (let p = 0; p < this.processors.length; p++) this.processors[p]!.process(batch, nowMs);
   }
@@ -107,6 +116,7 @@ export class TenantFold {
   /** Fires every timer that is due up to `tMs`. */
   advance(tMs: number): void {
     this.timers.advance(tMs);
+    this.registry.advance(tMs);
   }
 
   /**
@@ -134,17 +144,15 @@ export class TenantFold {
   }
 
   load(section: Section, tMs: number): void {
-    switch (section.meta['holder']) {
-      case 'rows':
-        this.registry.load(section, tMs);
-        break;
-      case 'settings':
-        this.want(section.meta['settings'] as TenantSettings);
-        this.reload();
-        this.settingsSaid = true;
-        break;
-      default:
-        for (const processor of this.processors) processor.load?.(section, tMs);
+    const holder = section.meta['holder'];
+    if (holder === 'settings') {
+      this.want(section.meta['settings'] as TenantSettings);
+      this.reload();
+      this.settingsSaid = true;
+    } else if (this.registry.holds(holder)) {
+      this.registry.load(section, tMs);
+    } else {
+      for (const processor of this.processors) processor.load?.(section, tMs);
     }
   }
 
@@ -158,6 +166,9 @@ export class TenantFold {
   /** The settings that the next reload check will find. */
   want(settings: TenantSettings): void {
     this.wanted = settings;
+    // Unlike all else this limit is read whenever it is applied.
+    const { labelLimiter } = this.registry;
+    if (labelLimiter) labelLimiter.limit = settings.maxCardinalityPerLabel;
   }
 
   /** Changes over to the wanted settings now. Rows survive where their label schema and histogram layout stay. */

@@ -1,6 +1,7 @@
 export { ABSENT, AttributeSymbols } from './attribute-symbols.ts';
 export { constantLabels } from './constant-labels.ts';
 export { type DiscardReason, TenantCounters } from './counters.ts';
+export { histogramSpec } from './histogram-spec.ts';
 export { hostInfoSpec } from './host-info.ts';
 export { KIND_CLIENT, KIND_CONSUMER, KIND_PRODUCER, KIND_SERVER, kindName, STATUS_ERROR } from './names.ts';
 export type { Processor, ProcessorContext, ProcessorSpec } from './processor.ts';

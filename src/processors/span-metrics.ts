@@ -8,13 +8,17 @@ import {
   BucketIndex,
   EMPTY_SYMBOL,
   type HistogramPart,
+  hasNative,
   INVALID_LABELS,
+  type LabelRules,
   makeSchema,
+  type PartWithNative,
   type RowTable,
   type TableSchema,
 } from '../registry/index.ts';
 import { ABSENT, type AttributeSymbols } from './attribute-symbols.ts';
 import { constantLabels } from './constant-labels.ts';
+import { histogramSpec } from './histogram-spec.ts';
 import type { Processor, ProcessorContext, ProcessorSpec } from './processor.ts';
 import { compileFilter, filterKeys, type SpanFilter } from './span-filter.ts';
 import { SpanWeight, weightKeys } from './span-weight.ts';
@@ -79,12 +83,15 @@ export class SpanMetrics implements Processor {
   /** The sources as numbers: what the loop over spans goes by; a dimension's slot beside it. */
   private readonly operations: Uint8Array;
   private readonly operands: Int32Array;
+  private readonly rules: LabelRules | undefined;
   private readonly filter: SpanFilter | undefined;
   private readonly weight: SpanWeight | undefined;
   private readonly targetInfo: TargetInfo | undefined;
   private readonly buckets: BucketIndex;
   private readonly countColumn: number;
+  /** Of classic buckets alone; -1 where there is a native histogram. */
   private readonly latencyColumn: number;
+  private readonly native: PartWithNative | undefined;
   private readonly sizeColumn: number;
   private readonly exemplarBase: number;
 
@@ -100,6 +107,7 @@ export class SpanMetrics implements Processor {
     this.operands = Int32Array.from(this.slots, (slots) => slots[0] ?? -1);
     const schema = spanMetricsSchema(context.tenant, settings, names, parts);
     this.table = context.registry.table(schema);
+    this.rules = context.registry.labelRules(schema);
     this.filter = compileFilter(settings.spanMetrics.filterPolicies, context);
     this.weight = SpanWeight.from(
       settings.spanMetrics.spanMultiplierKey,
@@ -111,13 +119,14 @@ export class SpanMetrics implements Processor {
     this.buckets = new BucketIndex(latency?.bounds ?? []);
     this.countColumn = columnOf(schema, 'traces_spanmetrics_calls_total');
     this.sizeColumn = columnOf(schema, 'traces_spanmetrics_size_total');
-    this.latencyColumn = latency?.column ?? -1;
+    this.native = schema.parts.find(hasNative);
+    this.latencyColumn = this.native ? -1 : (latency?.column ?? -1);
     this.exemplarBase = latency?.exemplarBase ?? 0;
   }
 
   process(batch: SpanBatch, nowMs: number): void {
-    const { table, operations, operands, symbols, filter, weight, targetInfo, buckets } = this;
-    const { countColumn, latencyColumn, sizeColumn, exemplarBase } = this;
+    const { table, operations, operands, symbols, rules, filter, weight, targetInfo, buckets } = this;
+    const { countColumn, latencyColumn, sizeColumn, exemplarBase, native } = this;
     const { key, fullMask } = table;
     const { count, kept, view, nameStart, nameEnd, kind, status, resource, sizeBytes, traceStart, traceLength } = batch;
     const labels = operations.length;
@@ -151,6 +160,7 @@ export class SpanMetrics implements Processor {
             key[l] = this.otherLabel(batch, i, this.sources[l]!, this.slots[l]!);
         }
       }
+      if (rules !== undefined) rules.apply(key);
       let row = table.find();
       let refused = 0;
       if (row < 0) {
@@ -169,7 +179,7 @@ export class SpanMetrics implements Processor {
       const seconds = batch.seconds[i]!;
       const bucket = buckets.of(batch.seconds, i);
       if (refused !== 0) {
-        this.spill(row, refused, batch, i, m, seconds, bucket);
+        this.spill(row, refused, batch, i, m, seconds, bucket, nowMs);
       } else {
         const { values } = table;
         const at = row * width;
@@ -182,7 +192,7 @@ export class SpanMetrics implements Processor {
           if (traceLength[i] === 16)
             table.exemplars.setId(row, exemplarBase + bucket, batch.seconds, i, view, traceStart[i]!);
           else table.exemplars.set(row, exemplarBase + bucket, seconds, batch.bytes, traceStart[i]!, traceLength[i]!);
-        }
+        } else if (native !== undefined) this.observeNative(row, native, batch, i, m, bucket, nowMs);
       }
       if (targetInfo !== undefined && group !== batch.group[i]) {
         // Once per ResourceSpans; of one with invalid labels each span is counted, so it stays "not yet said".
@@ -201,11 +211,13 @@ export class SpanMetrics implements Processor {
     m: number,
     seconds: number,
     bucket: number,
+    nowMs: number,
   ): void {
     const { table } = this;
     table.schema.parts.forEach((part, index) => {
       const target = refused & (1 << index) ? table.overflowRow : row;
-      if (part.kind === 'histogram') {
+      if (hasNative(part)) this.observeNative(target, part, batch, i, m, bucket, nowMs);
+      else if (part.kind === 'histogram') {
         table.observe(target, part, bucket, seconds, m);
         table.exemplars.set(
           target,
@@ -219,6 +231,26 @@ export class SpanMetrics implements Processor {
         table.add(target, part, part.column === this.sizeColumn ? batch.sizeBytes[i]! : m);
       }
     });
+  }
+
+  private observeNative(
+    row: number,
+    part: PartWithNative,
+    batch: SpanBatch,
+    i: number,
+    m: number,
+    bucket: number,
+    nowMs: number,
+  ): void {
+    const { natives, exemplars } = this.table;
+    const { seconds, bytes, view } = batch;
+    const start = batch.traceStart[i]!;
+    const length = batch.traceLength[i]!;
+    // A native histogram counts whole observations.
+    const times = Math.ceil(m);
+    natives!.observe(row, part, bucket, seconds, i, times, nowMs);
+    if (part.kind === 'native') natives!.exemplify(row, part, seconds, i, times, nowMs, bytes, start, length);
+    else exemplars.setAny(row, part.exemplarBase + bucket, seconds, i, bytes, view, start, length);
   }
 
   private otherLabel(batch: SpanBatch, i: number, source: Source, slots: readonly number[]): number {
@@ -264,13 +296,7 @@ function spanMetricsSchema(tenant: string, settings: TenantSettings, names: stri
     [
       ...(parts.count ? [{ kind: 'counter', metric: 'traces_spanmetrics_calls_total' } as const] : []),
       ...(parts.latency
-        ? [
-            {
-              kind: 'histogram',
-              metric: 'traces_spanmetrics_latency',
-              bounds: settings.spanMetrics.histogramBuckets,
-            } as const,
-          ]
+        ? [histogramSpec(settings, 'traces_spanmetrics_latency', settings.spanMetrics.histogramBuckets)]
         : []),
       ...(parts.size ? [{ kind: 'counter', metric: 'traces_spanmetrics_size_total' } as const] : []),
     ],
@@ -281,7 +307,7 @@ function spanMetricsSchema(tenant: string, settings: TenantSettings, names: stri
 
 function columnOf(schema: TableSchema, metric: string): number {
   const part = schema.parts.find((p) => p.metric === metric);
-  return part && part.kind !== 'gauge' ? part.column : -1;
+  return part?.kind === 'counter' ? part.column : -1;
 }
 
 function slotsOf(source: Source, slotOf: (key: string) => number): number[] {

@@ -46,6 +46,21 @@ export class ExemplarPool {
     ints[o + LENGTH] = ID_BYTES;
   }
 
+  /** `setId` or `set`, as the id is. */
+  setAny(
+    row: number,
+    bucket: number,
+    values: Float64Array,
+    index: number,
+    buf: Uint8Array,
+    view: DataView,
+    start: number,
+    length: number,
+  ): void {
+    if (length === ID_BYTES) this.setId(row, bucket, values, index, view, start);
+    else this.set(row, bucket, values[index]!, buf, start, length);
+  }
+
   /** The trace id is buf[start, start + length). */
   set(row: number, bucket: number, value: number, buf: Uint8Array, start: number, length: number): void {
     if (length === ID_BYTES) {

@@ -3,6 +3,7 @@
 
 import { isDeepStrictEqual } from 'node:util';
 import { utf8Text } from '../bytes/index.ts';
+import { type NativeColumns, type NativeState, readNatives } from './native-sections.ts';
 import type { RowsColumns, RowsMeta } from './row-sections.ts';
 import type { TableSchema } from './schema.ts';
 import type { Section } from './section.ts';
@@ -25,6 +26,8 @@ export interface ImageRow {
   zeroMs: number;
   exemplars: ImageExemplar[];
   values: Float64Array;
+  /** Native histograms by slot; one that nothing was observed in yet is undefined. Their exemplars belong to every boundary. */
+  natives: (NativeState | undefined)[];
 }
 
 export class TableImage {
@@ -74,6 +77,13 @@ export class TableImage {
       // A copy: a view would keep the whole boundary's array alive for as long as its idlest row.
       if (width > 0) row.values.set(columns.values.subarray(i * width, (i + 1) * width));
     });
+    const { nativeSlots } = this.schema;
+    if (nativeSlots) {
+      readNatives(section.columns as unknown as NativeColumns, nativeSlots, (position, slot, state) => {
+        const row = this.rows.get(columns.ids[position]!);
+        if (row) row.natives[slot] = state;
+      });
+    }
     let top = 0;
     columns.exemplarRows.forEach((index, i) => {
       const n = columns.exemplarLengths[i]!;
@@ -107,6 +117,7 @@ export class TableImage {
         zeroMs: 0,
         exemplars: [],
         values: new Float64Array(this.schema.width),
+        natives: [],
       });
     });
   }

@@ -1,7 +1,14 @@
 export { BucketIndex } from './bucket-index.ts';
 export { traceIdText } from './exemplars.ts';
 export { type ImageExemplar, type ImageRow, TableImage, TenantImage } from './image.ts';
+export { LabelCounters } from './label-counters.ts';
+export type { LabelRules } from './label-rules.ts';
 export { Limiter } from './limiter.ts';
+export { schemaOfFactor, ZERO_THRESHOLD } from './native-buckets.ts';
+export type { NativeExemplar } from './native-exemplars.ts';
+export type { NativeLayout } from './native-histogram.ts';
+export { hasNative, type PartWithNative } from './native-rows.ts';
+export type { NativeState } from './native-sections.ts';
 export { Registry, type RegistryOptions, type SymbolHolder } from './registry.ts';
 export { type RowsColumns, type RowsMeta, zeroTimeMs } from './row-sections.ts';
 export { INVALID_LABELS, RowTable } from './rows.ts';
@@ -11,6 +18,7 @@ export {
   type GaugePart,
   type HistogramPart,
   makeSchema,
+  type NativePart,
   type Part,
   type PartSpec,
   seriesOfPart,

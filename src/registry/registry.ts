@@ -1,11 +1,15 @@
 // One tenant's series: its symbols, its tables of rows, the limits over all of them, and their state as sections.
 
 import { isDeepStrictEqual } from 'node:util';
+import { LabelCounters } from './label-counters.ts';
+import { LabelLimiter } from './label-limiter.ts';
+import { LabelRules } from './label-rules.ts';
 import { Limiter } from './limiter.ts';
 import { allRows, RowLoader, type RowsMeta, rowChanges } from './row-sections.ts';
 import { RowTable } from './rows.ts';
 import type { TableSchema } from './schema.ts';
 import type { Section, StateHolder } from './section.ts';
+import { type SanitizerMode, SpanNames } from './span-names.ts';
 import { Symbols } from './symbols.ts';
 
 export interface RegistryOptions {
@@ -15,10 +19,15 @@ export interface RegistryOptions {
   maxActiveEntities: number;
   staleDurationMs: number;
   collectionIntervalMs: number;
+  spanNameSanitization: '' | SanitizerMode;
+  /** 0 = unlimited. */
+  maxCardinalityPerLabel: number;
 }
 
 /** Symbols are renumbered when there are this many more than twice the ones that were alive last time. */
 const SYMBOL_SLACK = 65_536;
+/** Likewise between two sweeps: values that no row keeps (replaced or refused ones) must not pile up until the next. */
+const SYMBOL_SURPLUS = 262_144;
 
 /** Something outside the registry that holds symbols (pending edges): asked for them at a renumbering. */
 export interface SymbolHolder {
@@ -31,6 +40,10 @@ export class Registry implements StateHolder {
   generation = 0;
   readonly limiter: Limiter;
   readonly symbolHolders: SymbolHolder[] = [];
+  readonly labelCounters = new LabelCounters();
+  /** Only where the settings ask for them. */
+  spanNames: SpanNames | undefined;
+  labelLimiter: LabelLimiter | undefined;
   private staleDurationMs: number;
   private collectionIntervalMs: number;
   private readonly tables = new Map<string, RowTable>();
@@ -43,6 +56,7 @@ export class Registry implements StateHolder {
     this.limiter = new Limiter(options.limiterType, options.maxActiveSeries, options.maxActiveEntities);
     this.staleDurationMs = options.staleDurationMs;
     this.collectionIntervalMs = options.collectionIntervalMs;
+    this.configureLabels(options);
   }
 
   /** The table of this schema. One of the same name and another schema ends, with all its rows. */
@@ -70,6 +84,13 @@ export class Registry implements StateHolder {
     const counts = this.limiter.type === options.limiterType;
     this.limiter.configure(options.limiterType, options.maxActiveSeries, options.maxActiveEntities);
     if (!counts) for (const table of this.tables.values()) table.recount();
+    this.configureLabels(options);
+  }
+
+  /** What is to be done with the label sets of a table before their rows are looked up; undefined: nothing. */
+  labelRules({ labels }: TableSchema): LabelRules | undefined {
+    const { spanNames, labelLimiter } = this;
+    return spanNames || labelLimiter ? new LabelRules(labels, spanNames, labelLimiter) : undefined;
   }
 
   get activeSeries(): number {
@@ -82,10 +103,26 @@ export class Registry implements StateHolder {
     return n;
   }
 
+  /** Resets native histograms whose time has come. */
+  advance(tMs: number): void {
+    for (const table of this.tables.values()) table.natives?.resetDue(tMs);
+  }
+
+  /** Is there anything that a sweep would change? */
+  get needsSweep(): boolean {
+    return this.liveRows > 0 || this.labelLimiter?.hasValues === true;
+  }
+
   /** Ends rows without an update for longer than the stale duration; now and then renumbers the symbols that are left. */
   sweep(nowMs: number): void {
     for (const table of this.tables.values()) table.sweep(nowMs - this.staleDurationMs);
-    if (this.symbols.count > 2 * this.symbolsAfterRenumbering + SYMBOL_SLACK) this.renumberSymbols();
+    this.labelLimiter?.rotate();
+    this.trimSymbols(SYMBOL_SLACK);
+  }
+
+  /** To be called between requests. */
+  trimSymbols(surplus = SYMBOL_SURPLUS): void {
+    if (this.symbols.count > 2 * this.symbolsAfterRenumbering + surplus) this.renumberSymbols();
   }
 
   /** The ends of rows of replaced tables. To be said before `changes`. */
@@ -96,14 +133,38 @@ export class Registry implements StateHolder {
   }
 
   changes(tMs: number): Section[] {
-    return this.sorted().map((table) => rowChanges(table, this.symbols, tMs));
+    return [
+      ...this.sorted().map((table) => rowChanges(table, this.symbols, tMs)),
+      ...this.labelHolders().flatMap((holder) => holder.changes(tMs)),
+    ];
   }
 
   everything(tMs: number): Section[] {
-    return this.sorted().map((table) => allRows(table, this.symbols, tMs));
+    return [
+      ...this.sorted().map((table) => allRows(table, this.symbols, tMs)),
+      ...this.labelHolders().flatMap((holder) => holder.everything(tMs)),
+    ];
   }
 
   load(section: Section, tMs: number): void {
+    switch (section.meta['holder']) {
+      case 'span-names':
+        this.spanNames?.clusters.load(section, tMs);
+        break;
+      case 'label-values':
+        this.labelLimiter?.load(section);
+        break;
+      default:
+        this.loadRows(section, tMs);
+    }
+  }
+
+  /** Is a section of this holder the registry's? */
+  holds(holder: unknown): boolean {
+    return holder === 'rows' || holder === 'span-names' || holder === 'label-values';
+  }
+
+  private loadRows(section: Section, tMs: number): void {
     const { schema } = section.meta as RowsMeta;
     const table = this.table(schema);
     this.retired = [];
@@ -118,6 +179,24 @@ export class Registry implements StateHolder {
   /** Loading is over: what it needed to find rows by id is given back. */
   loaded(): void {
     this.loaders.clear();
+  }
+
+  private configureLabels({
+    spanNameSanitization: mode,
+    maxCardinalityPerLabel: limit,
+    staleDurationMs,
+  }: RegistryOptions) {
+    if (mode === '') this.spanNames = undefined;
+    else if (this.spanNames) this.spanNames.mode = mode;
+    else this.spanNames = new SpanNames(mode, this.symbols, this.labelCounters);
+    if (limit === 0) this.labelLimiter = undefined;
+    else if (this.labelLimiter) this.labelLimiter.configure(limit, staleDurationMs);
+    else this.labelLimiter = new LabelLimiter(limit, staleDurationMs, this.symbols, this.labelCounters);
+  }
+
+  private labelHolders(): StateHolder[] {
+    const { spanNames, labelLimiter } = this;
+    return [...(spanNames ? [spanNames.clusters] : []), ...(labelLimiter ? [labelLimiter] : [])];
   }
 
   private sorted(): RowTable[] {
@@ -141,6 +220,8 @@ export class Registry implements StateHolder {
     for (const holder of this.symbolHolders) holder.renumber(translate);
     this.symbols = fresh;
     for (const table of this.tables.values()) table.symbols = fresh;
+    this.spanNames?.renumbered(fresh);
+    this.labelLimiter?.renumbered(fresh);
     this.symbolsAfterRenumbering = fresh.count;
     this.generation++;
   }

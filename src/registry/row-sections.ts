@@ -1,6 +1,7 @@
 // Rows as sections: what changed since the last boundary, everything, and the way back into a table. The columns are stored
 // in the ledger (src/ledger/FORMAT.md names them); whoever changes them changes a format.
 
+import { type NativeColumns, nativeColumns, readNatives, restoreNative } from './native-sections.ts';
 import type { RowTable } from './rows.ts';
 import type { TableSchema } from './schema.ts';
 import type { Section } from './section.ts';
@@ -125,7 +126,8 @@ function build(
     ...exemplarColumns(table, indexOf),
   };
   const meta: RowsMeta = { holder: 'rows', schema, nextId: table.nextId };
-  return { name: `rows/${schema.name}`, meta, columns: { ...columns } };
+  const natives = table.natives ? nativeColumns(table.natives, rows) : {};
+  return { name: `rows/${schema.name}`, meta, columns: { ...columns, ...natives } };
 }
 
 function exemplarColumns(table: RowTable, indexOf: ReadonlyMap<number, number>) {
@@ -190,6 +192,12 @@ export class RowLoader {
       table.updatedMs[row] = columns.updatedMs[i]!;
       if (width > 0) table.values.set(columns.values.subarray(i * width, (i + 1) * width), row * width);
     });
+    const { natives } = table;
+    if (natives) {
+      readNatives(section.columns as unknown as NativeColumns, natives.perRow, (position, slot, state) => {
+        restoreNative(natives, this.known(columns.ids[position]!), slot, state);
+      });
+    }
     for (const identity of endedNow) table.endedLately.set(identity, tMs);
     table.forgetEndedBefore(tMs);
     table.saidMs = tMs;

@@ -4,6 +4,7 @@
 
 import { ExemplarPool } from './exemplars.ts';
 import type { Limiter } from './limiter.ts';
+import { NativeRows } from './native-rows.ts';
 import { type CounterPart, fullMask, type HistogramPart, type Part, seriesOfPart, type TableSchema } from './schema.ts';
 import { EMPTY_SYMBOL, type Symbols } from './symbols.ts';
 
@@ -25,6 +26,8 @@ export class RowTable {
   admitted: Uint8Array;
   updatedMs: Float64Array;
   readonly exemplars: ExemplarPool;
+  /** Only where the schema has any. */
+  readonly natives: NativeRows | undefined;
   liveRows = 0;
   /** After `admit` or `settle`: parts whose update goes to the overflow row. */
   refused = 0;
@@ -85,6 +88,7 @@ export class RowTable {
     this.slots = emptySlots(n);
     this.mask = this.slots.length / 2 - 1;
     this.exemplars = new ExemplarPool(schema.exemplarSlots, n);
+    this.natives = schema.nativeSlots ? new NativeRows(this, schema.nativeSlots) : undefined;
   }
 
   /** The row of `key`, or -1. */
@@ -105,6 +109,11 @@ export class RowTable {
   /** Marks a row as updated at `nowMs`. Within a tick now may go back; the row keeps the newest. */
   touch(row: number, nowMs: number): void {
     if (nowMs > this.updatedMs[row]!) this.updatedMs[row] = nowMs;
+    if (this.dirty[row] === 0) this.markDirty(row);
+  }
+
+  /** Marks a row as changed by time alone. */
+  touchUnused(row: number): void {
     if (this.dirty[row] === 0) this.markDirty(row);
   }
 
@@ -182,6 +191,7 @@ export class RowTable {
       this.unlink(row);
     }
     this.exemplars.forgetRow(row);
+    this.natives?.forgetRow(row);
     this.live[row] = 0;
     this.liveRows--;
     this.dirty[row] = 0;

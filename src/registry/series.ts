@@ -1,5 +1,5 @@
 // From a row to its series: the fixed list that a schema stands for, and each one's value. Order: parts as configured, a
-// histogram as _bucket by ascending le, _sum, _count.
+// histogram as _bucket by ascending le, _sum, _count, then the native one.
 
 import { doubleText } from '../bytes/index.ts';
 import type { TableSchema } from './schema.ts';
@@ -11,12 +11,14 @@ export interface SeriesSpec {
   family: string;
   type: 'counter' | 'histogram' | 'gauge';
   part: number;
-  kind: 'value' | 'constant' | 'sum' | 'count' | 'bucket';
+  kind: 'value' | 'constant' | 'sum' | 'count' | 'bucket' | 'native';
   le?: string;
   /** Column in the row. */
   column: number;
   /** Exemplar slot of a bucket. */
   exemplarSlot: number;
+  /** Of a native histogram: which of the row's. */
+  nativeSlot?: number;
   /** Does a new series of this kind get a zero sample? */
   zero: boolean;
 }
@@ -29,6 +31,8 @@ export function seriesOf(schema: TableSchema): SeriesSpec[] {
       specs.push({ ...base, name: part.metric, type: 'counter', kind: 'value', column: part.column, zero: true });
     } else if (part.kind === 'gauge') {
       specs.push({ ...base, name: part.metric, type: 'gauge', kind: 'constant', column: -1, zero: false });
+    } else if (part.kind === 'native') {
+      specs.push(nativeSeries(part.metric, index, part.native.slot));
     } else {
       const buckets = part.bounds.length + 1;
       for (let b = 0; b < buckets; b++) {
@@ -59,12 +63,30 @@ export function seriesOf(schema: TableSchema): SeriesSpec[] {
         column: part.column + 1 + part.bounds.length,
         zero: true,
       });
+      if (part.native) specs.push(nativeSeries(part.metric, index, part.native.slot));
     }
   });
   return specs;
 }
 
-/** Writes the value of each series of the row at `at` in `values` to `out`. Buckets are cumulative; the count is the last of them. */
+function nativeSeries(metric: string, part: number, nativeSlot: number): SeriesSpec {
+  return {
+    name: metric,
+    family: metric,
+    type: 'histogram',
+    part,
+    kind: 'native',
+    column: -1,
+    exemplarSlot: -1,
+    nativeSlot,
+    zero: true,
+  };
+}
+
+/**
+ * Writes the value of each series of the row at `at` in `values` to `out`. Buckets are cumulative; the count is the last of them.
+ * A native histogram is no number: NaN.
+ */
 export function seriesValues(specs: readonly SeriesSpec[], values: Float64Array, at: number, out: Float64Array): void {
   let cumulative = 0;
   for (let i = 0; i < specs.length; i++) {
@@ -72,6 +94,9 @@ export function seriesValues(specs: readonly SeriesSpec[], values: Float64Array,
     switch (spec.kind) {
       case 'constant':
         out[i] = 1;
+        break;
+      case 'native':
+        out[i] = Number.NaN;
         break;
       case 'bucket':
         cumulative += values[at + spec.column]!;

@@ -9,6 +9,7 @@ import {
   compileFilter,
   constantLabels,
   filterKeys,
+  histogramSpec,
   KIND_CLIENT,
   KIND_CONSUMER,
   KIND_PRODUCER,
@@ -26,10 +27,13 @@ import {
   BucketIndex,
   EMPTY_SYMBOL,
   type HistogramPart,
+  hasNative,
   INVALID_LABELS,
+  type LabelRules,
   makeSchema,
   type Part,
   type PartSpec,
+  type PartWithNative,
   type RowTable,
   type Section,
 } from '../registry/index.ts';
@@ -87,13 +91,15 @@ interface BoundPart {
   bit: number;
   column: number;
   exemplarBase: number;
+  native: PartWithNative | undefined;
 }
 
 function boundPart(part: Part, index: number): BoundPart {
   return {
     bit: 1 << index,
-    column: part.kind === 'gauge' ? NONE : part.column,
+    column: 'column' in part ? part.column : NONE,
     exemplarBase: part.kind === 'histogram' ? part.exemplarBase : NONE,
+    native: hasNative(part) ? part : undefined,
   };
 }
 
@@ -134,6 +140,7 @@ export class ServiceGraphs implements Processor {
   private readonly settings: ServiceGraphsSettings;
   private readonly table: RowTable;
   private readonly labels: EdgeLabels;
+  private readonly rules: LabelRules | undefined;
   private readonly filter: SpanFilter | undefined;
   private readonly weight: SpanWeight | undefined;
   private readonly dropped: DroppedSides | undefined;
@@ -167,7 +174,7 @@ export class ServiceGraphs implements Processor {
     this.labels = compileEdgeLabels(graph, settings.maxLabelNameLength);
     this.store = new EdgeStore(this.labels.width);
     registry.symbolHolders.push(this.store);
-    const histogram = (metric: string): PartSpec => ({ kind: 'histogram', metric, bounds: graph.histogramBuckets });
+    const histogram = (metric: string): PartSpec => histogramSpec(settings, metric, graph.histogramBuckets);
     const specs: PartSpec[] = [
       ...(on.requests
         ? ([
@@ -182,6 +189,7 @@ export class ServiceGraphs implements Processor {
     this.table = registry.table(
       makeSchema(NAME, this.labels.names, specs, constantLabels(tenant, settings), settings.traceIdLabelName),
     );
+    this.rules = registry.labelRules(this.table.schema);
     const { parts } = this.table.schema;
     const find = (metric: string): BoundPart | undefined => {
       const index = parts.findIndex((part) => part.metric === metric);
@@ -468,6 +476,7 @@ export class ServiceGraphs implements Processor {
       }
       key[l] = Math.max(symbol, EMPTY_SYMBOL);
     }
+    if (this.rules !== undefined) this.rules.apply(key);
     const failed = (store.flags[edge]! & FAILED) !== 0;
     const queued = parts.messaging !== undefined && store.connection[edge] === MESSAGING ? this.queueSeconds(edge) : 0;
     const wanted = this.always | (failed ? this.failuresBit : 0) | (queued > 0 ? parts.messaging!.bit : 0);
@@ -488,11 +497,11 @@ export class ServiceGraphs implements Processor {
     table.touch(row, nowMs);
     if (parts.requests) this.count(row, refused, parts.requests, edge);
     if (failed && parts.failures) this.count(row, refused, parts.failures, edge);
-    if (parts.server) this.observe(row, refused, parts.server, edge, store.serverSeconds, edge);
-    if (parts.client) this.observe(row, refused, parts.client, edge, store.clientSeconds, edge);
+    if (parts.server) this.observe(row, refused, parts.server, edge, store.serverSeconds, edge, nowMs);
+    if (parts.client) this.observe(row, refused, parts.client, edge, store.clientSeconds, edge, nowMs);
     if (queued > 0) {
       this.queued[0] = queued;
-      this.observe(row, refused, parts.messaging!, edge, this.queued, 0);
+      this.observe(row, refused, parts.messaging!, edge, this.queued, 0, nowMs);
     }
   }
 
@@ -510,12 +519,17 @@ export class ServiceGraphs implements Processor {
     edge: number,
     column: Float64Array,
     index: number,
+    nowMs: number,
   ): void {
     const { table, store } = this;
     const target = refused & part.bit ? table.overflowRow : row;
     const bucket = this.buckets.of(column, index);
     const seconds = column[index]!;
     const weight = store.weight[edge]!;
+    if (part.native !== undefined) {
+      this.observeNative(target, part.native, bucket, edge, column, index, nowMs);
+      return;
+    }
     const { values } = table;
     const at = target * table.schema.width + part.column;
     values[at] = values[at]! + seconds * weight;
@@ -524,6 +538,26 @@ export class ServiceGraphs implements Processor {
     if (store.traceLengths[edge] === 16)
       table.exemplars.setId(target, slot, column, index, store.traceIdsView, edge * 16);
     else table.exemplars.set(target, slot, seconds, store.traceIds, edge * 16, store.traceLengths[edge]!);
+  }
+
+  private observeNative(
+    row: number,
+    part: PartWithNative,
+    bucket: number,
+    edge: number,
+    column: Float64Array,
+    index: number,
+    nowMs: number,
+  ): void {
+    const { natives, exemplars } = this.table;
+    const { traceIds, traceIdsView, traceLengths, weight } = this.store;
+    const start = edge * 16;
+    const length = traceLengths[edge]!;
+    // A native histogram counts whole observations.
+    const times = Math.ceil(weight[edge]!);
+    natives!.observe(row, part, bucket, column, index, times, nowMs);
+    if (part.kind === 'native') natives!.exemplify(row, part, column, index, times, nowMs, traceIds, start, length);
+    else exemplars.setAny(row, part.exemplarBase + bucket, column, index, traceIds, traceIdsView, start, length);
   }
 
   /** From the producer's end to the consumer's start; 0 or less where they overlap or one is not known. */

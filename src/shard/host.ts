@@ -36,6 +36,16 @@ export interface ShardHostOptions {
   onFailed(error: Error): void;
 }
 
+/** The shard worker ended by itself; `record` is the one that it was folding, if it was. */
+export class WorkerDied extends Error {
+  readonly record: [partition: number, offset: number] | undefined;
+  constructor(cause: Error, record: [partition: number, offset: number] | undefined) {
+    const what = record ? `while it folded record ${record[1]} of partition ${record[0]}` : 'between two records';
+    super(`the shard worker ended ${what}`, { cause });
+    this.record = record;
+  }
+}
+
 export class ShardHost {
   shardStats: ShardStats | undefined;
   ledgerStats: LedgerStats | undefined;
@@ -72,7 +82,8 @@ export class ShardHost {
     this.ledger = spawn('ledger-worker', { plan, shardPort: port2 }, port2);
     this.shard.on('message', (message: FromShard) => this.fromShard(message));
     this.ledger.on('message', (message: FromLedger) => this.fromLedger(message));
-    this.shard.on('error', (error) => this.fail(error));
+    this.shard.on('error', (error) => this.fail(this.died(error)));
+    this.shard.on('exit', (code) => this.fail(this.died(new Error(`exit code ${code}`))));
     this.ledger.on('error', (error) => this.fail(error));
     this.began.promise.catch(() => undefined);
     this.pinned.promise.catch(() => undefined);
@@ -264,6 +275,11 @@ export class ShardHost {
 
   private waitingBytes(partition: number): number {
     return (this.handedBytes.get(partition) ?? 0) - (this.foldedBytes.get(partition) ?? 0);
+  }
+
+  private died(cause: Error): WorkerDied {
+    const [partition, offset] = new Float64Array(this.options.plan.inHand);
+    return new WorkerDied(cause, partition! < 0 ? undefined : [partition!, offset!]);
   }
 
   private fail(error: Error): void {

@@ -1,5 +1,5 @@
 export { joinExpositions, OPENMETRICS_TYPE, TEXT_TYPE } from './exposition.ts';
-export { ShardHost, type ShardHostOptions } from './host.ts';
+export { ShardHost, type ShardHostOptions, WorkerDied } from './host.ts';
 export type {
   EndpointPlan,
   EndpointStats,
@@ -9,4 +9,5 @@ export type {
   TenantSettingsTable,
   TenantStats,
 } from './protocol.ts';
+export { IN_HAND_BYTES } from './protocol.ts';
 export { TraceWatch } from './trace-watch.ts';

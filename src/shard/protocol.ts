@@ -27,7 +27,14 @@ export interface ShardPlan {
   /** Adds `X-Scope-OrgID` with the tenant to remote writes. */
   addOrgIdHeader: boolean;
   logLevel: string;
+  /** Records that ended a worker: passed over, counted. */
+  fatalRecords: [partition: number, offset: number][];
+  /** Partition and offset of the record that is being folded; partition -1 between two. Outlives the worker. */
+  inHand: SharedArrayBuffer;
 }
+
+/** Size of `ShardPlan.inHand`. */
+export const IN_HAND_BYTES = 16;
 
 /** Settings by tenant; a tenant that is not in the table has `defaults`. */
 export interface TenantSettingsTable {

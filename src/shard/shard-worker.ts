@@ -23,6 +23,9 @@ const toMain = (message: FromShard): void => main.postMessage(message);
 const toLedger = (message: ShardToLedger, transfer: ArrayBuffer[] = []): void =>
   ledgerPort.postMessage(message, transfer);
 
+const inHand = new Float64Array(plan.inHand);
+inHand[0] = -1;
+
 /** Told to main once a turn. */
 const folded = new Map<number, number>();
 
@@ -34,6 +37,13 @@ const shard = new Shard({
     tracedSync('spanmill.boundary', { shard: plan.shard, boundary_ms: tMs }, () => latencies.time('boundary', work)),
   onSnapshot: (content: SnapshotContent) => toLedger({ type: 'snapshot', content }, transferablesOf(content.sections)),
   onBase: (tMs, sections) => toLedger({ type: 'base', tMs, sections }, transferablesOf(sections)),
+  inHand: (partition, offset) => {
+    inHand[1] = offset;
+    inHand[0] = partition;
+  },
+  ...(plan.fatalRecords.length === 0
+    ? {}
+    : { fatalRecords: new Set(plan.fatalRecords.map(([partition, offset]) => `${partition}:${offset}`)) }),
   onFolded: (partition, bytes) => folded.set(partition, bytes),
   onAdded: (partition, offset) => toMain({ type: 'added', partition, offset }),
   onPoison: (record) => {
@@ -55,6 +65,7 @@ function turn(): void {
   const startMs = performance.now();
   const more = tracedSync('spanmill.fold', { shard: plan.shard }, (span) => {
     const again = shard.run(Date.now(), RECORDS_PER_TURN);
+    inHand[0] = -1;
     span.setAttribute('records', shard.records - before);
     return again;
   });

@@ -24,6 +24,10 @@ export interface ShardOptions {
   /** Size of the partition's batches (batchSizeBytes) that are folded, since `begin`. */
   onFolded(partition: number, bytes: number): void;
   onPoison(record: { partition: number; offset: number; tenant: string; reason: string; message: string }): void;
+  /** Is told of each record before it is folded, and with -1 when a turn is over. */
+  inHand?(partition: number, offset: number): void;
+  /** Records that must not be touched: `partition:offset`. */
+  fatalRecords?: ReadonlySet<string>;
   /** A partition that was added takes part from now on: its batches may be offered. */
   onAdded?(partition: number, offset: number): void;
 }
@@ -179,25 +183,25 @@ export class Shard {
   }
 
   private foldRecord(batch: LogBatch, index: number, tickStartMs: number): void {
+    const { inHand, fatalRecords } = this.options;
+    inHand?.(batch.partition, batch.offsets[index]!);
     this.records++;
+    const tenant = batch.tenants[batch.tenantOf[index]!]!;
+    if (fatalRecords?.has(`${batch.partition}:${batch.offsets[index]!}`)) {
+      this.poison(batch, index, tenant, 'fatal', 'it ended the worker that folded it');
+      return;
+    }
     const timestampMs = batch.timestampsMs[index]!;
     const bytes = batch.bytes.subarray(batch.starts[index]!, batch.starts[index + 1]!);
     const tickEndMs = tickStartMs + TICK_TIMES.tickMs;
     const nowMs = Math.min(Math.max(timestampMs, tickStartMs), tickEndMs - 1);
     // The slack rule looks at the record's own time, but never past the open tick: a stamp from the future moves nothing.
     const recordMs = Math.min(timestampMs, tickEndMs);
-    const tenant = batch.tenants[batch.tenantOf[index]!]!;
     try {
       this.push(tenant, nowMs, recordMs, bytes, ENCODINGS[batch.encodings[index]!] ?? 'otlp');
     } catch (error) {
-      this.undecodable++;
-      this.options.onPoison({
-        partition: batch.partition,
-        offset: batch.offsets[index]!,
-        tenant,
-        reason: error instanceof DecodeError ? error.reason : 'internal',
-        message: error instanceof Error ? error.message : String(error),
-      });
+      const reason = error instanceof DecodeError ? error.reason : 'internal';
+      this.poison(batch, index, tenant, reason, error instanceof Error ? error.message : String(error));
     }
     const last = this.lastRecords.get(batch.partition);
     if (last) {
@@ -207,6 +211,11 @@ export class Shard {
     } else {
       this.lastRecords.set(batch.partition, { offset: batch.offsets[index]!, timestampMs, bytes });
     }
+  }
+
+  private poison(batch: LogBatch, index: number, tenant: string, reason: string, message: string): void {
+    this.undecodable++;
+    this.options.onPoison({ partition: batch.partition, offset: batch.offsets[index]!, tenant, reason, message });
   }
 
   private push(tenant: string, nowMs: number, recordMs: number, bytes: Uint8Array, encoding: string): void {

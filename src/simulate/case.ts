@@ -8,6 +8,7 @@ import { Fold, type TenantFold } from '../fold/index.ts';
 import { DecodeError, type PushBytes, readPushBytes } from '../otlp/index.ts';
 import { OtlpJsonError, transcodeRequestObject } from '../otlp/json/index.ts';
 import { type Section, TenantImage } from '../registry/index.ts';
+import { histogramJson, zeroHistogramJson } from './native-view.ts';
 import { selfMetrics } from './self-metrics.ts';
 import { type SeriesView, viewSeries } from './series-view.ts';
 
@@ -165,14 +166,21 @@ function isRows(section: Section): boolean {
 }
 
 function seriesJson(series: SeriesView, startMs: number): Record<string, unknown> {
+  const { labels, histogram, value, zeroMs, exemplars } = series;
+  const zero = zeroMs === undefined ? {} : { init_zero_t_ms: zeroMs - startMs };
   return {
-    labels: series.labels,
-    type: 'sample',
-    value: jsonNumber(series.value),
-    ...(series.zeroMs === undefined ? {} : { init_zero_t_ms: series.zeroMs - startMs }),
-    ...(series.exemplars.length === 0
+    labels,
+    ...(histogram
+      ? {
+          type: 'histogram',
+          histogram: histogramJson(histogram),
+          ...zero,
+          ...(zeroMs === undefined ? {} : { init_zero_histogram: zeroHistogramJson(histogram.schema) }),
+        }
+      : { type: 'sample', value: jsonNumber(value), ...zero }),
+    ...(exemplars.length === 0
       ? {}
-      : { exemplars: series.exemplars.map(({ labels, value }) => ({ labels, value: jsonNumber(value) })) }),
+      : { exemplars: exemplars.map(({ labels, value }) => ({ labels, value: jsonNumber(value) })) }),
   };
 }
 

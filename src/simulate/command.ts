@@ -3,7 +3,9 @@
 import { hostname } from 'node:os';
 import { parseArgs } from 'node:util';
 import { ConfigError, loadConfig } from '../config/index.ts';
+import type { NativeState } from '../registry/index.ts';
 import { CaseError, runCase } from './case.ts';
+import { histogramJson } from './native-view.ts';
 import { selfMetrics } from './self-metrics.ts';
 import type { SeriesView } from './series-view.ts';
 import { SpansFileError, whatIf } from './what-if.ts';
@@ -89,7 +91,9 @@ function explain(values: ReturnType<typeof parse>['values'], io: CommandIo): num
   const atMs = values.at === undefined ? undefined : parseTime(values.at);
   const answer = whatIf(config, values.spans!, atMs, values.tenant);
   if (values.json) {
-    const series = answer.series.map(({ labels, value }) => ({ labels, value }));
+    const series = answer.series.map(({ labels, value, histogram }) =>
+      histogram ? { labels, histogram: histogramJson(histogram) } : { labels, value },
+    );
     io.stdout.write(
       `${JSON.stringify({ at: new Date(answer.atMs).toISOString(), series, self_metrics: selfMetrics(answer.tenant, 1) }, null, 1)}\n`,
     );
@@ -109,9 +113,14 @@ function explain(values: ReturnType<typeof parse>['values'], io: CommandIo): num
   return 0;
 }
 
-function seriesText({ labels, value }: SeriesView): string {
+function seriesText({ labels, value, histogram }: SeriesView): string {
   const pairs = Object.entries(labels).filter(([name]) => name !== '__name__');
-  return `${labels['__name__']}{${pairs.map(([name, text]) => `${name}=${JSON.stringify(text)}`).join(',')}} ${value}`;
+  return `${labels['__name__']}{${pairs.map(([name, text]) => `${name}=${JSON.stringify(text)}`).join(',')}} ${histogram ? histogramText(histogram) : value}`;
+}
+
+function histogramText(state: NativeState): string {
+  const { count, sum, positive_buckets: buckets } = histogramJson(state);
+  return `{count:${count}, sum:${sum}, buckets:${buckets.length}}`;
 }
 
 function parseTime(text: string): number {

@@ -4,7 +4,7 @@ import type { TenantFold } from '../fold/index.ts';
 
 export function selfMetrics(tenant: TenantFold, collections: number): Record<string, number> {
   const { counters, registry } = tenant;
-  const { limiter } = registry;
+  const { limiter, labelCounters } = registry;
   const all = new Map<string, number>();
   const set = (name: string, value: number) => all.set(`metrics_generator_${name}`, value);
   for (const name of tenant.active) set(`active_processors{processor="${name}"}`, 1);
@@ -33,5 +33,12 @@ export function selfMetrics(tenant: TenantFold, collections: number): Record<str
   set('registry_entities_added_total', limiter.counters.entitiesAdded);
   set('registry_entities_removed_total', limiter.counters.entitiesRemoved);
   set('registry_entities_limited_total', limiter.counters.entitiesLimited);
+  for (const [name, count] of labelCounters.valuesLimited)
+    set(`registry_label_values_limited_total{label_name="${name}"}`, count);
+  set('registry_spans_sanitized_total', labelCounters.spansSanitized);
+  set('registry_drain_patterns_detected_total', labelCounters.patternsDetected);
+  set('registry_drain_patterns_evicted_total', labelCounters.patternsEvicted);
+  set('registry_drain_lines_skipped_total{reason="too_few_tokens"}', labelCounters.tooFewTokens);
+  set('registry_drain_lines_skipped_total{reason="too_many_tokens"}', labelCounters.tooManyTokens);
   return Object.fromEntries([...all].filter(([, value]) => value !== 0).sort(([a], [b]) => (a < b ? -1 : 1)));
 }

@@ -1,6 +1,7 @@
 // The series of an image as plain objects: for people and tests, not for the hot path.
 
 import {
+  type NativeState,
   type SeriesSpec,
   seriesLabels,
   seriesValues,
@@ -12,7 +13,9 @@ import {
 export interface SeriesView {
   /** `__name__` included; sorted by name. */
   labels: Record<string, string>;
+  /** NaN for a native histogram. */
   value: number;
+  histogram?: NativeState;
   /** Time of the zero sample that comes first, at the series' birth. */
   zeroMs?: number;
   exemplars: { labels: Record<string, string>; value: number }[];
@@ -40,15 +43,22 @@ function viewTable(
       const labels = [...seriesLabels(table.schema, row.labels, row.overflow, spec, common)].sort(([a], [b]) =>
         a < b ? -1 : 1,
       );
+      const native = spec.nativeSlot === undefined ? undefined : row.natives[spec.nativeSlot];
+      if (spec.kind === 'native' && native === undefined) return;
+      // Of both kinds together the classic one has the exemplars.
+      const exemplars = native
+        ? table.schema.parts[spec.part]!.kind === 'native'
+          ? native.exemplars
+          : []
+        : row.exemplars.filter((exemplar) => exemplar.bucket === spec.exemplarSlot);
       const view: SeriesView = {
         labels: Object.fromEntries(labels),
         value: values[i]!,
-        exemplars: row.exemplars
-          .filter((exemplar) => exemplar.bucket === spec.exemplarSlot)
-          .map((exemplar) => ({
-            labels: { [table.schema.exemplarLabel]: traceIdText(exemplar.traceId) },
-            value: exemplar.value,
-          })),
+        ...(native ? { histogram: native } : {}),
+        exemplars: exemplars.map((exemplar) => ({
+          labels: { [table.schema.exemplarLabel]: traceIdText(exemplar.traceId) },
+          value: exemplar.value,
+        })),
       };
       if (spec.zero && row.unborn & bit) view.zeroMs = row.zeroMs;
       const rest = labels.filter(([name]) => name !== '__name__').flat();

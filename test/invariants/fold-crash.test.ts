@@ -125,6 +125,84 @@ const VARIANTS: [what: string, settings: TenantSettings][] = [
   ],
 ];
 
+/** Names that cluster, ones whose search dead-ends behind a wildcard, ones too short to be looked at. */
+const TELLING_NAMES = [
+  'GET /users/#',
+  'GET /users/#/orders/#',
+  'GET /users/me/#',
+  'GET /users/me/cart',
+  'job a#b#',
+  'x',
+  '',
+];
+const LABEL_VARIANTS: [what: string, settings: TenantSettings][] = [
+  [
+    'span names that are sanitized',
+    settingsWith({
+      processors: ['span-metrics', 'service-graphs'],
+      spanNameSanitization: 'enabled',
+      staleDurationMs: 60_000,
+    }),
+  ],
+  ['span names that are only looked at', settingsWith({ ...PLAIN, spanNameSanitization: 'dry_run' })],
+  [
+    'a limit of values per label',
+    settingsWith({
+      processors: ['span-metrics', 'service-graphs'],
+      maxCardinalityPerLabel: 3,
+      staleDurationMs: 600_000,
+      spanMetrics: { dimensions: ['http.method', 'peer.service'], enableTargetInfo: true },
+      serviceGraphs: { dimensions: ['http.method'] },
+    }),
+  ],
+  [
+    'both, and a limit on series',
+    settingsWith({
+      processors: ['span-metrics', 'service-graphs'],
+      spanNameSanitization: 'enabled',
+      maxCardinalityPerLabel: 4,
+      maxActiveSeries: 200,
+      staleDurationMs: 30_000,
+    }),
+  ],
+];
+
+/** Few label sets, so that many durations meet in one histogram. */
+const BY_SERVICE = { service: true, spanName: false, spanKind: false, statusCode: false, statusMessage: false };
+const NATIVE_VARIANTS: [what: string, settings: TenantSettings][] = [
+  [
+    'native histograms',
+    settingsWith({
+      processors: ['span-metrics', 'service-graphs'],
+      histogramMode: 'native',
+      spanMetrics: { spanMultiplierKey: 'ratio' },
+      serviceGraphs: { spanMultiplierKey: 'ratio', enableMessagingSystemLatencyHistogram: true },
+    }),
+  ],
+  [
+    'native histograms beside classic ones, of few buckets, that are reset often',
+    settingsWith({
+      processors: ['span-metrics', 'service-graphs'],
+      histogramMode: 'both',
+      nativeBucketFactor: 1.01,
+      nativeMaxBuckets: 3,
+      nativeMinResetMs: 50_000,
+      spanMetrics: { enableTracestateSpanMultiplier: true, intrinsicDimensions: BY_SERVICE },
+    }),
+  ],
+  [
+    'native histograms that are reset at once, under a limit on series',
+    settingsWith({
+      processors: ['span-metrics', 'service-graphs'],
+      histogramMode: 'native',
+      nativeMaxBuckets: 2,
+      nativeMinResetMs: 20_000,
+      maxActiveSeries: 18,
+      spanMetrics: { intrinsicDimensions: BY_SERVICE },
+    }),
+  ],
+];
+
 describe('a fold that was loaded after a crash says the same as one that never stopped', () => {
   test.each(VARIANTS)('with %s', (_, settings) => {
     for (let seed = 0; seed < 6; seed++) {
@@ -135,6 +213,52 @@ describe('a fold that was loaded after a crash says the same as one that never s
         settings: [settings],
         changeEvery: 0,
       });
+      crashEverywhere(first, ops, below);
+    }
+  });
+
+  test.each(LABEL_VARIANTS)('with %s', (_, settings) => {
+    for (let seed = 200; seed < 208; seed++) {
+      const below = choices(seed);
+      const { first, ops } = script(below, {
+        tenants: ['a', 'b'],
+        boundaries: 12,
+        settings: [settings],
+        changeEvery: 0,
+        names: TELLING_NAMES,
+      });
+      crashEverywhere(first, ops, below);
+    }
+  });
+
+  test.each(NATIVE_VARIANTS)('with %s', (_, settings) => {
+    for (let seed = 400; seed < 406; seed++) {
+      const below = choices(seed);
+      const { first, ops } = script(below, {
+        tenants: ['a', 'b'],
+        boundaries: 9,
+        settings: [settings],
+        changeEvery: 0,
+      });
+      crashEverywhere(first, ops, below);
+    }
+  });
+
+  test('over changes of the kind of histogram', () => {
+    const settings = [PLAIN, ...NATIVE_VARIANTS.map(([, one]) => one)];
+    for (let seed = 500; seed < 510; seed++) {
+      const below = choices(seed);
+      const { first, ops } = script(below, { tenants: ['a', 'b'], boundaries: 9, settings, changeEvery: 2 });
+      crashEverywhere(first, ops, below);
+    }
+  });
+
+  test('over changes of what happens to labels', () => {
+    const settings = [PLAIN, ...LABEL_VARIANTS.map(([, one]) => one)];
+    for (let seed = 300; seed < 320; seed++) {
+      const below = choices(seed);
+      const names = TELLING_NAMES;
+      const { first, ops } = script(below, { tenants: ['a', 'b'], boundaries: 9, settings, changeEvery: 2, names });
       crashEverywhere(first, ops, below);
     }
   });

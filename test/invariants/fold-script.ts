@@ -31,6 +31,8 @@ export interface ScriptOptions {
   settings: TenantSettings[];
   /** One change in so many boundaries; 0 = never. */
   changeEvery: number;
+  /** Span names; a `#` in one becomes a number. A few by default. */
+  names?: string[];
 }
 
 const SERVICES = ['web', 'api', 'db', '', 'naïve'];
@@ -82,7 +84,7 @@ export function script(below: Below, options: ScriptOptions): { first: TenantSet
     const endNs = BigInt(nowMs - late) * 1_000_000n + BigInt(below(1_000_000));
     const tookNs = BigInt(below(10) === 0 ? 0 : below(2 ** 31)) * BigInt(below(3));
     const span: PlainSpan = {
-      name: pick(NAMES),
+      name: pick(options.names ?? NAMES).replaceAll('#', () => String(below(6))),
       kind,
       trace: newId(16),
       id: newId(8),

@@ -22,6 +22,8 @@ const OPTIONS: RegistryOptions = {
   maxActiveEntities: 0,
   collectionIntervalMs: 15_000,
   staleDurationMs: 5_000,
+  spanNameSanitization: '',
+  maxCardinalityPerLabel: 0,
 };
 
 function schemaOf(labels: string[], name = 't', bounds = [1]) {

@@ -1,7 +1,15 @@
 // How fast a batch is encoded and compressed: 2,000 series, 8 labels each, one sample per series. Run it with
 // `node --conditions=source packages/remote-write-ts/bench/encode.ts`; it prints the best and the median of its rounds.
 
-import { encodeLabels, type LabelPair, snappyCompress, snappyUncompress, WriteRequestBuilder } from '../src/index.ts';
+import {
+  createSeries,
+  encodeLabels,
+  type LabelPair,
+  snappyCompress,
+  snappyUncompress,
+  WriteRequestBuilder,
+  WriteRequestV2Builder,
+} from '../src/index.ts';
 
 const SERIES = 2_000;
 const ROUNDS = 400;
@@ -20,12 +28,20 @@ const sets = Array.from({ length: SERIES }, (_, i): LabelPair[] => [
   ['le', String(2 ** (i % 14) / 1000)],
 ]);
 const labels = sets.map((set) => encodeLabels(set));
+const series = sets.map((set) => createSeries(set, { type: 'counter', help: 'Observations up to the bound.' }));
 const builder = new WriteRequestBuilder();
+const builderV2 = new WriteRequestV2Builder();
 
 function encode(round: number): void {
   builder.reset();
   const timestampMs = FIRST_MS + round * 15_000;
   for (let i = 0; i < SERIES; i++) builder.addSample(labels[i]!, round * 1000 + i * 0.37, timestampMs);
+}
+
+function encodeV2(round: number): void {
+  builderV2.reset();
+  const timestampMs = FIRST_MS + round * 15_000;
+  for (let i = 0; i < SERIES; i++) builderV2.addSample(series[i]!, round * 1000 + i * 0.37, timestampMs);
 }
 
 function measure(name: string, perRound: number, unit: string, run: (round: number) => void): void {
@@ -44,12 +60,23 @@ function measure(name: string, perRound: number, unit: string, run: (round: numb
 encode(0);
 const plain = Uint8Array.from(builder.uncompressed());
 const body = builder.finish();
-console.log(`${SERIES} series, ${plain.length} bytes, compressed ${body.length}\n`);
+encodeV2(0);
+console.log(`${SERIES} series`);
+console.log(`1.0: ${plain.length} bytes, compressed ${body.length}`);
+console.log(`2.0: ${builderV2.sizeBytes} bytes, compressed ${builderV2.finish().length}\n`);
 console.log(`${''.padEnd(26)} ${'best'.padStart(9)} ${'median'.padStart(9)}`);
-measure('encode', SERIES, 'M samples/s', encode);
-measure('encode + compress', SERIES, 'M samples/s', (round) => {
+measure('encode 1.0', SERIES, 'M samples/s', encode);
+measure('encode + compress 1.0', SERIES, 'M samples/s', (round) => {
   encode(round);
   builder.finish();
+});
+measure('encode 2.0', SERIES, 'M samples/s', encodeV2);
+measure('encode + compress 2.0', SERIES, 'M samples/s', (round) => {
+  encodeV2(round);
+  builderV2.finish();
+});
+measure('create series', SERIES, 'M series/s', () => {
+  for (let i = 0; i < SERIES; i++) createSeries(sets[i]!);
 });
 measure('encode labels', SERIES, 'M series/s', () => {
   for (let i = 0; i < SERIES; i++) encodeLabels(sets[i]!);

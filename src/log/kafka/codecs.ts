@@ -3,7 +3,8 @@
 
 import { createRequire } from 'node:module';
 import { gunzipSync, gzipSync, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
-import { compressFrameSync, decompressFrameSync } from 'lz4-napi';
+import { compressFrameSync } from 'lz4-napi';
+import { lz4Uncompress } from './lz4.ts';
 import type { Compression } from './options.ts';
 import { xerialCompress, xerialUncompress } from './xerial.ts';
 
@@ -24,7 +25,7 @@ export function decompress(codec: number, bytes: Uint8Array): Uint8Array {
     case 2:
       return xerialUncompress(bytes, MAX_UNCOMPRESSED_BYTES);
     case 3:
-      return decompressFrameSync(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length));
+      return lz4Uncompress(bytes, MAX_UNCOMPRESSED_BYTES);
     case 4:
       return zstdDecompressSync(bytes, { maxOutputLength: MAX_UNCOMPRESSED_BYTES });
     default:

@@ -1,5 +1,6 @@
 // A set of connections to the brokers of one topic, over kafkajs's cluster: finds leaders, comes back after a broker was away, and is
-// closed for good. Each purpose has its own, as brokers answer the requests of one connection one after another.
+// closed for good. Each purpose has its own, as brokers answer the requests of one connection one after another. After `close` nothing
+// that was asked of it stays unanswered.
 
 import type { Socket } from 'node:net';
 import { LogError } from '../port.ts';
@@ -9,16 +10,19 @@ import { saslOptions, tlsOptions } from './security.ts';
 
 const CONNECT_TIMEOUT_MS = 5_000;
 const REQUEST_TIMEOUT_MS = 30_000;
+const MAX_CAUSES = 5;
 
 export class Connection {
   readonly topic: string;
   private readonly cluster: Cluster;
-  private readonly sockets = new Set<Socket>();
+  /** By `host:port`. */
+  private readonly sockets = new Map<Socket, string>();
+  private readonly unanswered = new Set<(error: LogError) => void>();
   private isClosed = false;
   private recovering: Promise<void> | undefined;
   private found: Broker | undefined;
 
-  constructor(options: KafkaLogOptions, purpose: string) {
+  constructor(options: KafkaLogOptions, purpose: string, requestTimeoutMs = REQUEST_TIMEOUT_MS) {
     this.topic = options.topic;
     const ssl = tlsOptions(options.tls);
     const sasl = saslOptions(options.sasl);
@@ -29,10 +33,10 @@ export class Connection {
       ...(ssl === undefined ? {} : { ssl }),
       ...(sasl === undefined ? {} : { sasl }),
       connectionTimeoutMs: options.connectionTimeoutMs ?? CONNECT_TIMEOUT_MS,
-      requestTimeoutMs: REQUEST_TIMEOUT_MS,
+      requestTimeoutMs,
       socketFactory: (target) => {
         const socket = makeSocket(target);
-        this.sockets.add(socket);
+        this.sockets.set(socket, `${target.host}:${target.port}`);
         socket.on('close', () => this.sockets.delete(socket));
         if (this.isClosed) queueMicrotask(() => socket.destroy(new Error('the log is closed')));
         return socket;
@@ -40,10 +44,12 @@ export class Connection {
     });
   }
 
-  /** @throws the error of kafkajs */
-  async connect(): Promise<void> {
-    await this.cluster.connect();
-    await this.cluster.addTargetTopic(this.topic);
+  /** @throws the error of kafkajs, LogError `log_closed` */
+  connect(): Promise<void> {
+    return this.answered(async () => {
+      await this.cluster.connect();
+      await this.cluster.addTargetTopic(this.topic);
+    });
   }
 
   get clusterId(): string {
@@ -70,33 +76,38 @@ export class Connection {
     }
   }
 
-  broker(nodeId: number): Promise<Broker> {
-    if (this.isClosed) return Promise.reject(new LogError('log_closed', 'the log is closed'));
-    return this.cluster.findBroker({ nodeId });
+  /** Runs a request on the leader of a partition. @throws its error, LogError `log_closed` */
+  onLeader<T>(partition: number, request: (broker: Broker) => Promise<T>): Promise<T> {
+    return this.onNode(this.leaderOf(partition), request);
   }
 
-  /** The group's coordinator, remembered until `recover`. */
-  async coordinator(groupId: string): Promise<Broker> {
-    if (this.isClosed) throw new LogError('log_closed', 'the log is closed');
-    this.found ??= await this.cluster.findGroupCoordinator({ groupId });
-    return this.found;
+  onNode<T>(nodeId: number, request: (broker: Broker) => Promise<T>): Promise<T> {
+    return this.answered(async () => request(await this.cluster.findBroker({ nodeId })));
+  }
+
+  /** Runs a request on the group's coordinator, which is remembered until `recover`. */
+  onCoordinator<T>(groupId: string, request: (broker: Broker) => Promise<T>): Promise<T> {
+    return this.answered(async () => {
+      this.found ??= await this.cluster.findGroupCoordinator({ groupId });
+      return request(this.found);
+    });
   }
 
   refresh(): Promise<void> {
-    return this.cluster.refreshMetadata();
+    return this.answered(() => this.cluster.refreshMetadata());
   }
 
   /** After a failed request: forgets a broker that went away and learns the cluster anew. Never throws. */
   recover(error: unknown): Promise<void> {
     this.found = undefined;
-    for (
-      let e = error as KafkaJsError | undefined, depth = 0;
-      e !== undefined && depth < 5;
-      e = e.cause as KafkaJsError | undefined, depth++
-    ) {
-      const { name, host, port } = e;
+    let e = error as KafkaJsError | undefined;
+    for (let depth = 0; e !== undefined && depth < MAX_CAUSES; depth++) {
+      const { name, host, port, broker } = e;
       if (name === 'KafkaJSConnectionClosedError' && host !== undefined && port !== undefined)
         this.cluster.removeBroker({ host, port });
+      // A broker that says nothing may never say anything again on this connection; kafkajs would go on using it.
+      if (name === 'KafkaJSRequestTimeoutError' && broker !== undefined) this.drop(broker);
+      e = e.cause as KafkaJsError | undefined;
     }
     this.recovering ??= this.reconnect().finally(() => {
       this.recovering = undefined;
@@ -105,20 +116,44 @@ export class Connection {
   }
 
   private async reconnect(): Promise<void> {
-    if (this.isClosed) return;
     try {
-      await this.cluster.connect();
-      await this.cluster.refreshMetadata();
+      await this.answered(async () => {
+        await this.cluster.connect();
+        await this.cluster.refreshMetadata();
+      });
     } catch {
       // The next request fails and comes here again.
     }
   }
 
+  private drop(broker: string): void {
+    for (const [socket, address] of this.sockets)
+      if (address === broker) socket.destroy(new Error('the broker did not answer'));
+  }
+
+  /** What `run` gives, or `log_closed` as soon as that is so, whatever kafkajs still waits for. */
+  private answered<T>(run: () => Promise<T>): Promise<T> {
+    if (this.isClosed) return Promise.reject(closed());
+    return new Promise((resolve, reject) => {
+      this.unanswered.add(reject);
+      run()
+        .finally(() => this.unanswered.delete(reject))
+        .then(resolve, reject);
+    });
+  }
+
   /** Requests under way fail. Idempotent. */
-  async close(): Promise<void> {
+  close(): void {
     if (this.isClosed) return;
     this.isClosed = true;
-    for (const socket of this.sockets) socket.destroy(new Error('the log is closed'));
-    await this.cluster.disconnect().catch(() => undefined);
+    for (const reject of this.unanswered) reject(closed());
+    this.unanswered.clear();
+    for (const socket of this.sockets.keys()) socket.destroy(new Error('the log is closed'));
+    // Nothing to wait for: its sockets are gone, and it may think that one of them still owes it an answer.
+    this.cluster.disconnect().catch(() => undefined);
   }
+}
+
+function closed(): LogError {
+  return new LogError('log_closed', 'the log is closed');
 }

@@ -39,7 +39,7 @@ export class KafkaConsumer implements LogConsumer {
   private readonly loops = new Map<number, Promise<void>>();
   private readonly missingSince = new Map<number, number>();
   private readonly delivery: ConstructorParameters<typeof Follower>[3];
-  private wake = Promise.withResolvers<void>();
+  private readonly asleep = new Set<() => void>();
   private isStopped = false;
 
   constructor(from: ReadonlyMap<number, number>, listener: LogListener, options: ConsumerOptions) {
@@ -55,7 +55,10 @@ export class KafkaConsumer implements LogConsumer {
         this.followers.set(partition, new Follower(partition, offset, this.options.partitionBytes, this.delivery));
     }
     // Later, so that the caller holds the consumer when its listener is first called.
-    queueMicrotask(() => this.startLoops());
+    queueMicrotask(() => {
+      this.startLoops();
+      this.wakeLoops();
+    });
   }
 
   pause(partition: number): void {
@@ -68,9 +71,7 @@ export class KafkaConsumer implements LogConsumer {
     follower.resume();
     queueMicrotask(() => {
       follower.goOn();
-      const { resolve } = this.wake;
-      this.wake = Promise.withResolvers();
-      resolve();
+      this.wakeLoops();
     });
   }
 
@@ -83,7 +84,7 @@ export class KafkaConsumer implements LogConsumer {
     if (this.isStopped) return;
     this.isStopped = true;
     for (const follower of this.followers.values()) follower.isStopped = true;
-    this.wake.resolve();
+    this.wakeLoops();
     this.options.onStop(this);
   }
 
@@ -111,21 +112,20 @@ export class KafkaConsumer implements LogConsumer {
   /** Loops of leader -1 wait until a partition has a leader again. */
   private async run(nodeId: number): Promise<void> {
     while (!this.isStopped && this.ofLeader(nodeId).length > 0) {
-      const asked = this.ofLeader(nodeId).filter((follower) => follower.wantsFetch);
-      if (asked.length === 0 || nodeId < 0) {
+      const asked = nodeId < 0 ? [] : this.ask(nodeId);
+      if (asked.length === 0) {
         await this.pauseLoop(nodeId < 0 ? RETRY_MS : this.options.maxWaitMs);
         if (nodeId < 0) await this.refresh();
         continue;
       }
       try {
-        for (const follower of asked) follower.isAsked = true;
         const askedMs = this.options.now();
-        const response = await this.fetch(nodeId, asked);
-        for (const follower of asked) follower.isAsked = false;
+        const response = await this.fetch(nodeId, asked).finally(() => {
+          for (const follower of asked) follower.asked = 0;
+        });
         if (this.isStopped) return;
         await this.answered(response, askedMs);
       } catch (error) {
-        for (const follower of asked) follower.isAsked = false;
         if (this.isStopped) return;
         this.options.onTrouble(`fetch from broker ${nodeId}`, error as Error);
         await this.options.connection.recover(error);
@@ -135,21 +135,33 @@ export class KafkaConsumer implements LogConsumer {
     }
   }
 
-  private async fetch(nodeId: number, asked: Follower[]): Promise<FetchResponse> {
+  /** The partitions that the next fetch asks for. */
+  private ask(nodeId: number): Follower[] {
+    let waiting = 0;
+    for (const { waitingBytes } of this.followers.values()) waiting += waitingBytes;
+    const asked: Follower[] = [];
+    for (const follower of this.ofLeader(nodeId)) {
+      const bytes = follower.wantedBytes(waiting < this.options.maxBytes);
+      if (bytes === 0) continue;
+      follower.asked = bytes;
+      asked.push(follower);
+    }
+    return asked;
+  }
+
+  private async fetch(nodeId: number, followers: Follower[]): Promise<FetchResponse> {
     const { connection, topic, maxWaitMs, maxBytes, stats } = this.options;
-    const broker = await connection.broker(nodeId);
     // Another one goes first each time: an answer's bytes are filled in the order of the request.
-    const turn = stats.fetches++ % asked.length;
-    const partitions = [...asked.slice(turn), ...asked.slice(0, turn)].map(({ partition, position, askBytes }) => ({
-      partition,
-      fetchOffset: String(position),
-      maxBytes: askBytes,
-    }));
-    const response = await fetchRaw(
-      broker,
-      { topic, partitions, maxWaitTime: maxWaitMs, minBytes: 1, maxBytes },
-      decodeFetchResponse,
+    const turn = stats.fetches++ % followers.length;
+    const partitions = [...followers.slice(turn), ...followers.slice(0, turn)].map(
+      ({ partition, position, asked }) => ({
+        partition,
+        fetchOffset: String(position),
+        maxBytes: asked,
+      }),
     );
+    const call = { topic, partitions, maxWaitTime: maxWaitMs, minBytes: 1, maxBytes };
+    const response = await connection.onNode(nodeId, (broker) => fetchRaw(broker, call, decodeFetchResponse));
     stats.fetchedBytes += response.sizeBytes;
     return response;
   }
@@ -225,15 +237,20 @@ export class KafkaConsumer implements LogConsumer {
 
   /** Waits for a resume or a stop, at most so long. */
   private async pauseLoop(ms: number): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
-    const { promise } = this.wake;
-    await Promise.race([
-      promise,
-      new Promise<void>((resolve) => {
-        timer = setTimeout(resolve, ms);
-      }),
-    ]);
-    clearTimeout(timer);
+    if (this.isStopped) return;
+    await new Promise<void>((resolve) => {
+      const wake = () => {
+        clearTimeout(timer);
+        this.asleep.delete(wake);
+        resolve();
+      };
+      const timer = setTimeout(wake, ms);
+      this.asleep.add(wake);
+    });
+  }
+
+  private wakeLoops(): void {
+    for (const wake of this.asleep) wake();
   }
 
   private follower(partition: number): Follower {

@@ -56,7 +56,8 @@ export function createEnvelopeReader(options: EnvelopeOptions): EnvelopeReader {
     envelope.end = record.valueEnd;
     let known: Encoding | undefined =
       options.encoding === 'otlp' || options.encoding === 'push-bytes' ? options.encoding : undefined;
-    if (options.encoding === 'auto') known = encodingOf(record.bytes, record.valueStart, record.valueEnd);
+    if (options.encoding === 'auto' && transcode === undefined)
+      known = encodingOf(record.bytes, record.valueStart, record.valueEnd);
     if (known === undefined && transcode !== undefined) {
       try {
         const made = transcode(options.encoding, record.bytes.subarray(record.valueStart, record.valueEnd));
@@ -99,6 +100,7 @@ class TenantNames {
     for (let i = 0; i < headerCount; i++) {
       const keyBytes = varint(bytes, position, headersEnd);
       const keyStart = at;
+      if (keyBytes < 0) throw new RangeError('a header has no name');
       const valueBytes = varint(bytes, keyStart + keyBytes, headersEnd);
       const valueStart = at;
       if (valueBytes >= 0 && keyBytes === TENANT_HEADER_BYTES) {

@@ -8,6 +8,11 @@ import type { FetchedPartition } from './fetch-response.ts';
 import type { KafkaLogStats, Lag, Skipped, SkipReason } from './options.ts';
 import { detached, type RecordSet, type RecordView, readRecords, recordSet } from './record-batch.ts';
 
+const MIN_ASK_BYTES = 1024;
+const MAX_ASK_BYTES = 2 ** 30;
+/** So little that no record fits, but a broker answers. */
+const END_ONLY_BYTES = 1;
+
 export interface Delivery {
   listener: LogListener;
   builder: BatchBuilder;
@@ -25,10 +30,10 @@ export class Follower {
   isPaused = false;
   hasFailed = false;
   isStopped = false;
-  /** In the fetch that is under way. */
-  isAsked = false;
+  /** Bytes asked for in the fetch that is under way; 0 = none is. */
+  asked = 0;
   /** Grows when a batch did not fit into what was asked for. */
-  askBytes: number;
+  private askBytes: number;
   private waiting: RecordSet | undefined;
   /** The end as last seen, until it is reached and said. */
   private end: number | undefined;
@@ -44,16 +49,23 @@ export class Follower {
   constructor(partition: number, position: number, askBytes: number, delivery: Delivery) {
     this.partition = partition;
     this.position = position;
-    this.askBytes = askBytes;
+    this.askBytes = Math.max(askBytes, MIN_ASK_BYTES);
     this.delivery = delivery;
   }
 
+  /** What waits for a resume. */
+  get waitingBytes(): number {
+    return this.waiting?.bytes.length ?? 0;
+  }
+
   /**
-   * Also while paused, as long as nothing is waiting: so one that is paused at its end still learns of it, and whoever waits for that
-   * end isn't stuck. At most one answer waits.
+   * Bytes to ask for; 0: nothing is to be asked. One answer may wait while the partition is paused, where `mayWait` says that there is room
+   * for it. Without room one that is paused at its end still learns of the end, so that whoever waits for that end isn't stuck.
    */
-  get wantsFetch(): boolean {
-    return this.waiting === undefined && !this.isAsked && !this.hasFailed && !this.isStopped;
+  wantedBytes(mayWait: boolean): number {
+    if (this.waiting !== undefined || this.asked > 0 || this.hasFailed || this.isStopped) return 0;
+    if (!this.isPaused || mayWait) return this.askBytes;
+    return this.end === undefined ? END_ONLY_BYTES : 0;
   }
 
   /** @param askedMs when the fetch was sent: what the answer says of the end was true at that time or later */
@@ -61,7 +73,7 @@ export class Follower {
     if (this.hasFailed || this.isStopped) return;
     this.end = part.lastStable;
     this.endSeenMs = askedMs;
-    if (part.records.length > 0) this.waiting = recordSet(part.records, part.aborted);
+    if (part.records.length > END_ONLY_BYTES) this.waiting = recordSet(part.records, part.aborted);
     this.goOn();
     // What waits for a resume must not keep the whole answer, with the records of all other partitions, in memory.
     if (this.waiting !== undefined) this.waiting = detached(this.waiting);
@@ -77,7 +89,11 @@ export class Follower {
     const set = this.waiting;
     if (set !== undefined) {
       if (this.isPaused) return;
-      this.deliver(set);
+      try {
+        this.deliver(set);
+      } catch (cause) {
+        this.fail(asError(cause));
+      }
       if (this.isPaused || this.hasFailed || this.isStopped) return;
     }
     if (this.end !== undefined && this.position >= this.end) {
@@ -126,8 +142,12 @@ export class Follower {
     if (!readOn) return;
     this.position = Math.max(this.position, next);
     this.waiting = undefined;
-    // Not one whole batch came: ask for more, as the first batch of a fetch is whole only for brokers that know of it.
-    if (set.position === startedAt && this.position === from) this.askBytes = Math.min(this.askBytes * 2, 1 << 30);
+    if (this.position > from) return;
+    // Not one whole batch came: ask for more, as the first batch of a fetch is whole only for brokers that know of it. Without end it
+    // would be asked for again and again.
+    if (set.position > startedAt || this.askBytes === MAX_ASK_BYTES)
+      throw new LogError('log_damaged', `partition ${this.partition} can't be read on at offset ${from}`);
+    this.askBytes = Math.min(this.askBytes * 2, MAX_ASK_BYTES);
   }
 
   private take(record: RecordView): boolean {
@@ -179,7 +199,11 @@ export class Follower {
     try {
       listener();
     } catch (cause) {
-      this.fail(cause instanceof Error ? cause : new LogError('log_damaged', String(cause)));
+      this.fail(asError(cause));
     }
   }
+}
+
+function asError(cause: unknown): Error {
+  return cause instanceof Error ? cause : new LogError('log_damaged', String(cause));
 }

@@ -4,9 +4,11 @@
 import { LogError } from '../port.ts';
 import { ASSIGNOR, assignShards, decodeAssignment, decodeMember, encodeAssignment, encodeMember } from './assignor.ts';
 import type { Connection } from './connection.ts';
-import type { Broker, KafkaJsError } from './kafkajs.ts';
+import { type Joined, joinRaw, type KafkaJsError, typeOf } from './kafkajs.ts';
 
 const RETRY_MS = 250;
+/** How long a leave may take; the session's end does the same, later. */
+const LEAVE_MS = 1_000;
 
 export interface Generation {
   generationId: number;
@@ -19,6 +21,8 @@ export interface Assignment extends Generation {
 
 export interface GroupMemberOptions {
   connection: Connection;
+  /** Another one: brokers take no further request of a connection whose join waits for other members. */
+  leaveBy: Connection;
   groupId: string;
   topic: string;
   shardCount: number;
@@ -28,6 +32,8 @@ export interface GroupMemberOptions {
   heartbeatMs: number;
   /** Called before anything else learns of it; while it waits, the member goes on beating. A rejection makes the member join again. */
   onAssigned(assignment: Assignment): Promise<void>;
+  /** It can't ever join again. */
+  onEnded(error: LogError): void;
   onTrouble(what: string, error?: Error): void;
 }
 
@@ -50,7 +56,7 @@ export class GroupMember {
   private mustRejoin = false;
   private wake = Promise.withResolvers<void>();
   private isStopped = false;
-  private running: Promise<void> | undefined;
+  private isRunning = false;
 
   constructor(options: GroupMemberOptions) {
     this.options = options;
@@ -58,7 +64,9 @@ export class GroupMember {
   }
 
   start(): void {
-    this.running ??= this.run();
+    if (this.isRunning || this.isStopped) return;
+    this.isRunning = true;
+    void this.run();
   }
 
   get generation(): number {
@@ -84,29 +92,34 @@ export class GroupMember {
     this.wake.resolve();
   }
 
-  /** Leaves the group, so that others need not wait for the session's end. Idempotent. */
+  /** Leaves the group, so that others need not wait for the session's end; within a second. Idempotent. */
   async stop(): Promise<void> {
     if (this.isStopped) return;
-    this.isStopped = true;
-    this.wake.resolve();
+    this.end(new LogError('log_closed', 'the log is closed'));
     const { memberId } = this;
-    this.unsettle();
-    this.settled.reject(new LogError('log_closed', 'the log is closed'));
     if (memberId === '') return;
-    try {
-      const broker = await this.options.connection.coordinator(this.options.groupId);
-      await broker.leaveGroup({ groupId: this.options.groupId, memberId });
-    } catch {
-      // The session's end does the same, later.
-    }
+    const { leaveBy, groupId } = this.options;
+    let timer: NodeJS.Timeout | undefined;
+    const timeout = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, LEAVE_MS);
+    });
+    const leave = leaveBy.onCoordinator(groupId, (broker) => broker.leaveGroup({ groupId, memberId }));
+    await Promise.race([leave.catch(() => undefined), timeout]);
+    clearTimeout(timer);
+  }
+
+  private end(error: LogError): void {
+    this.isStopped = true;
+    this.unsettle();
+    this.settled.reject(error);
+    this.wake.resolve();
   }
 
   private async run(): Promise<void> {
     const { options } = this;
     while (!this.isStopped) {
       try {
-        const broker = await options.connection.coordinator(options.groupId);
-        const assignment = await this.join(broker);
+        const assignment = await this.join();
         await this.beatWhile(options.onAssigned(assignment), assignment);
         if (this.isStopped) return;
         this.settle(assignment);
@@ -121,16 +134,10 @@ export class GroupMember {
     }
   }
 
-  private async join(broker: Broker): Promise<Assignment> {
-    const { groupId, topic, shardCount, wants, sessionTimeoutMs, rebalanceTimeoutMs, connection } = this.options;
+  private async join(): Promise<Assignment> {
+    const { groupId, topic, shardCount, connection } = this.options;
     this.mustRejoin = false;
-    const joined = await broker.joinGroup({
-      groupId,
-      memberId: this.memberId,
-      sessionTimeout: sessionTimeoutMs,
-      rebalanceTimeout: rebalanceTimeoutMs,
-      groupProtocols: [{ name: ASSIGNOR, metadata: encodeMember(topic, { wants, holds: this.holds, shardCount }) }],
-    });
+    const joined = await this.joinAs();
     const { generationId, memberId } = joined;
     this.memberId = memberId;
     this.rebalances++;
@@ -143,10 +150,35 @@ export class GroupMember {
         memberAssignment: encodeAssignment(topic, shards, shardCount, partitions),
       }));
     }
-    const { memberAssignment } = await broker.syncGroup({ groupId, generationId, memberId, groupAssignment });
+    const { memberAssignment } = await connection.onCoordinator(groupId, (broker) =>
+      broker.syncGroup({ groupId, generationId, memberId, groupAssignment }),
+    );
     const shards = decodeAssignment(memberAssignment);
     this.holds = shards;
     return { generationId, memberId, shards };
+  }
+
+  private async joinAs(): Promise<Joined> {
+    const { groupId, topic, shardCount, wants, sessionTimeoutMs, rebalanceTimeoutMs, connection } = this.options;
+    const metadata = encodeMember(topic, { wants, holds: this.holds, shardCount });
+    const join = () =>
+      connection.onCoordinator(groupId, (broker) =>
+        joinRaw(broker, {
+          groupId,
+          memberId: this.memberId,
+          sessionTimeout: sessionTimeoutMs,
+          rebalanceTimeout: rebalanceTimeoutMs,
+          groupProtocols: [{ name: ASSIGNOR, metadata }],
+        }),
+      );
+    try {
+      return await join();
+    } catch (error) {
+      const { memberId } = error as KafkaJsError;
+      if (memberId === undefined || this.isStopped) throw error;
+      this.memberId = memberId;
+      return join();
+    }
   }
 
   /** Beats until the group changes. */
@@ -179,8 +211,9 @@ export class GroupMember {
   private async beatOnce({ generationId, memberId }: Generation): Promise<boolean> {
     const { connection, groupId, onTrouble } = this.options;
     try {
-      const broker = await connection.coordinator(groupId);
-      await broker.heartbeat({ groupId, memberId, groupGenerationId: generationId });
+      await connection.onCoordinator(groupId, (broker) =>
+        broker.heartbeat({ groupId, memberId, groupGenerationId: generationId }),
+      );
       return true;
     } catch (cause) {
       const error = cause as KafkaJsError;
@@ -213,16 +246,14 @@ export class GroupMember {
     const type = typeOf(error);
     if (type === 'UNKNOWN_MEMBER_ID') this.forget();
     if (type !== undefined && FATAL.includes(type)) {
-      this.isStopped = true;
       const hint =
         type === 'INCONSISTENT_GROUP_PROTOCOL'
           ? ': the group has members that are not spanmill; give it a group of its own'
           : '';
-      this.settled.reject(
-        new LogError('log_incompatible', `consumer group ${this.options.groupId}: ${error.message}${hint}`, {
-          cause: error,
-        }),
-      );
+      const text = `consumer group ${this.options.groupId}: ${error.message}${hint}`;
+      const ended = new LogError('log_incompatible', text, { cause: error });
+      this.end(ended);
+      this.options.onEnded(ended);
       return false;
     }
     if (type !== 'REBALANCE_IN_PROGRESS') this.options.onTrouble('joining the group', error);
@@ -253,16 +284,4 @@ export class GroupMember {
     clearTimeout(timer);
     if (!this.isStopped) this.wake = Promise.withResolvers();
   }
-}
-
-/** The protocol error's name, also from below kafkajs's wrappers. */
-export function typeOf(error: unknown): string | undefined {
-  for (
-    let e = error as KafkaJsError | undefined, depth = 0;
-    e !== undefined && depth < 5;
-    e = e.cause as KafkaJsError | undefined, depth++
-  ) {
-    if (typeof e.type === 'string') return e.type;
-  }
-  return undefined;
 }

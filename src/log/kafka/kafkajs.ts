@@ -1,13 +1,13 @@
-// The only file that reaches into kafkajs below its public interface: its cluster (connections, TLS, SASL, metadata, coordinator) and
-// its request encoders. The package is frozen, so its inside is stable; another version than the pinned one must never get past here.
+// What is used of kafkajs below its public interface: its cluster (connections, TLS, SASL, metadata, coordinator) and its request
+// encoders. The package is frozen, so its inside is stable; another version than the pinned one must never get past here.
 
 import { createRequire } from 'node:module';
 import type { Socket } from 'node:net';
 import type { ConnectionOptions } from 'node:tls';
 import type { SASLOptions } from 'kafkajs';
+import { repairKafkaJs } from './kafkajs-repairs.ts';
 
 const PINNED = '2.2.4';
-const PENDING_CHECK_MS = 10;
 const require = createRequire(import.meta.url);
 
 /** kafkajs's name of a protocol error is in `type` ("ILLEGAL_GENERATION"), of its own errors in `name`. */
@@ -15,9 +15,30 @@ export interface KafkaJsError extends Error {
   type?: string;
   code?: number | string;
   retriable?: boolean;
+  /** Of a member that is to join again under this id. */
+  memberId?: string;
+  /** `host:port`, of errors of a connection. */
+  broker?: string;
   host?: string;
   port?: number;
   cause?: unknown;
+}
+
+const MAX_CAUSES = 5;
+
+/** The broker's error, also from below kafkajs's wrappers: only its `retriable` says whether the broker may answer differently later. */
+export function protocolError(error: unknown): KafkaJsError | undefined {
+  let e = error as KafkaJsError | undefined;
+  for (let depth = 0; e !== undefined && depth < MAX_CAUSES; depth++) {
+    if (typeof e.type === 'string') return e;
+    e = e.cause as KafkaJsError | undefined;
+  }
+  return undefined;
+}
+
+/** Its name ("ILLEGAL_GENERATION"). */
+export function typeOf(error: unknown): string | undefined {
+  return protocolError(error)?.type;
 }
 
 export interface WireRequest<T> {
@@ -32,20 +53,22 @@ export interface GroupCall {
   memberId: string;
 }
 
+export interface JoinCall extends GroupCall {
+  sessionTimeout: number;
+  rebalanceTimeout: number;
+  groupProtocols: { name: string; metadata: Buffer }[];
+}
+
+export interface Joined {
+  generationId: number;
+  leaderId: string;
+  memberId: string;
+  members: { memberId: string; memberMetadata: Buffer }[];
+}
+
 export interface Broker {
   connectionPool: { host: string; port: number; send<T>(request: WireRequest<T>): Promise<T> };
-  joinGroup(
-    call: GroupCall & {
-      sessionTimeout: number;
-      rebalanceTimeout: number;
-      groupProtocols: { name: string; metadata: Buffer }[];
-    },
-  ): Promise<{
-    generationId: number;
-    leaderId: string;
-    memberId: string;
-    members: { memberId: string; memberMetadata: Buffer }[];
-  }>;
+  lookupRequest<C, T>(apiKey: number, definition: unknown): (call: C) => WireRequest<T>;
   syncGroup(
     call: GroupCall & { generationId: number; groupAssignment: { memberId: string; memberAssignment: Buffer }[] },
   ): Promise<{ memberAssignment: Buffer }>;
@@ -62,6 +85,7 @@ export interface Broker {
   offsetFetch(call: { groupId: string; topics: { topic: string; partitions: { partition: number }[] }[] }): Promise<{
     responses: { topic: string; partitions: { partition: number; offset: string; metadata: string | null }[] }[];
   }>;
+  initProducerId(call: { transactionTimeout: number }): Promise<{ producerId: string; producerEpoch: number }>;
   listOffsets(call: {
     isolationLevel: number;
     topics: { topic: string; partitions: { partition: number; timestamp: string }[] }[];
@@ -102,8 +126,17 @@ export interface ClusterOptions {
 interface Internals {
   Cluster: new (options: Record<string, unknown>) => Cluster;
   fetchRequest(options: Record<string, unknown>): WireRequest<unknown>['request'];
+  produceRequest(options: Record<string, unknown>): WireRequest<unknown>['request'];
+  decodeProduced(payload: Buffer): Promise<ProduceAnswer>;
+  createErrorFromCode(code: number): KafkaJsError;
+  joinGroup: { apiKey: number; definition: unknown };
   createLogger(options: { level: number; logCreator: (level: number) => (entry: unknown) => void }): unknown;
   plainSocketFactory(): SocketFactory;
+}
+
+interface ProduceAnswer {
+  topics: { partitions: { partition: number; errorCode: number }[] }[];
+  clientSideThrottleTime: number;
 }
 
 let loaded: Internals | undefined;
@@ -117,38 +150,23 @@ function internals(): Internals {
     loaded = {
       Cluster: require('kafkajs/src/cluster') as Internals['Cluster'],
       fetchRequest: require('kafkajs/src/protocol/requests/fetch/v11/request') as Internals['fetchRequest'],
+      produceRequest: require('kafkajs/src/protocol/requests/produce/v7/request') as Internals['produceRequest'],
+      decodeProduced: (
+        require('kafkajs/src/protocol/requests/produce/v7/response') as { decode: Internals['decodeProduced'] }
+      ).decode,
+      createErrorFromCode: (
+        require('kafkajs/src/protocol/error') as { createErrorFromCode: Internals['createErrorFromCode'] }
+      ).createErrorFromCode,
+      joinGroup: {
+        apiKey: (require('kafkajs/src/protocol/requests/apiKeys') as { JoinGroup: number }).JoinGroup,
+        definition: require('kafkajs/src/protocol/requests/joinGroup'),
+      },
       createLogger: (require('kafkajs/src/loggers') as { createLogger: Internals['createLogger'] }).createLogger,
       plainSocketFactory: require('kafkajs/src/network/socketFactory') as Internals['plainSocketFactory'],
     };
-    quietTimers();
+    repairKafkaJs();
   }
   return loaded;
-}
-
-interface RequestQueue {
-  throttledUntil: number;
-  throttleCheckTimeoutId: NodeJS.Timeout | null;
-  pending: unknown[];
-  checkPendingRequests(): void;
-}
-
-/** kafkajs sets a timer with a negative time after every answer: Node 24 warns of that, and there is nothing to do when it fires. */
-function quietTimers(): void {
-  const { prototype } = require('kafkajs/src/network/requestQueue') as {
-    prototype: { scheduleCheckPendingRequests(this: RequestQueue): void };
-  };
-  prototype.scheduleCheckPendingRequests = function schedule(this: RequestQueue): void {
-    // The clock that `throttledUntil` was taken from.
-    const waitMs = this.throttledUntil - Date.now();
-    if (this.throttleCheckTimeoutId !== null || (waitMs <= 0 && this.pending.length === 0)) return;
-    this.throttleCheckTimeoutId = setTimeout(
-      () => {
-        this.throttleCheckTimeoutId = null;
-        this.checkPendingRequests();
-      },
-      waitMs > 0 ? waitMs : PENDING_CHECK_MS,
-    );
-  };
 }
 
 export function createCluster(options: ClusterOptions): Cluster {
@@ -201,4 +219,55 @@ export function fetchRaw<T>(broker: Broker, call: FetchCall, decode: (payload: B
     response: { decode: async (payload) => decode(payload), parse: async (decoded) => decoded },
     requestTimeout: call.maxWaitTime + 30_000,
   });
+}
+
+/**
+ * One JoinGroup request. kafkajs's own repeats the first one inside, with the member id that the broker gave: whoever gives up then does
+ * not know as whom to leave.
+ * @throws the broker's error; with `memberId` where the member must join again under that id
+ */
+export function joinRaw(broker: Broker, call: JoinCall): Promise<Joined> {
+  const { apiKey, definition } = internals().joinGroup;
+  const join = broker.lookupRequest<JoinCall & { protocolType: string }, Joined>(apiKey, definition);
+  return broker.connectionPool.send(join({ ...call, protocolType: 'consumer' }));
+}
+
+export interface Message {
+  key: Buffer | null;
+  value: Buffer;
+  headers?: Record<string, string>;
+  timestamp: string;
+}
+
+export interface ProduceCall {
+  topic: string;
+  partition: number;
+  producerId: string;
+  producerEpoch: number;
+  firstSequence: number;
+  compression: number;
+  messages: Message[];
+  /** How long the leader may wait for its replicas. */
+  timeoutMs: number;
+}
+
+/** One Produce request (version 7, acknowledged by all in-sync replicas) for one partition. @throws the broker's error, by its type */
+export async function produceRaw(broker: Broker, call: ProduceCall): Promise<void> {
+  const { produceRequest, decodeProduced, createErrorFromCode } = internals();
+  const { topic, partition, firstSequence, messages, producerId, producerEpoch, compression, timeoutMs } = call;
+  const request = produceRequest({
+    acks: -1,
+    timeout: timeoutMs,
+    producerId,
+    producerEpoch,
+    compression,
+    topicData: [{ topic, partitions: [{ partition, firstSequence, messages }] }],
+  });
+  const { topics } = await broker.connectionPool.send<ProduceAnswer>({
+    request,
+    response: { decode: decodeProduced, parse: async (decoded) => decoded },
+  });
+  const errorCode = topics[0]?.partitions[0]?.errorCode;
+  if (errorCode === undefined) throw new Error('the answer to a produce request does not name its partition');
+  if (errorCode !== 0) throw createErrorFromCode(errorCode);
 }

@@ -6,6 +6,7 @@ import { type AppendRecord, type LogBounds, type LogConsumer, LogError, type Log
 import { registerCodecs } from './codecs.ts';
 import { Connection } from './connection.ts';
 import { KafkaConsumer } from './consumer.ts';
+import { emptyStats } from './counts.ts';
 import { createEnvelopeReader, type EnvelopeReader } from './envelope.ts';
 import { GroupFence } from './fence.ts';
 import { GroupMember } from './group-member.ts';
@@ -22,8 +23,9 @@ const GROUP = { sessionTimeoutMs: 30_000, rebalanceTimeoutMs: 60_000, heartbeatM
  * @throws LogError `log_unavailable` (no broker, no such topic, not allowed), `log_incompatible` (the group has other members than
  *   spanmill), `log_closed` (the signal)
  */
-export async function openKafkaLog(options: KafkaLogOptions): Promise<KafkaLog> {
+export async function openKafkaLog(given: KafkaLogOptions): Promise<KafkaLog> {
   registerCodecs();
+  const options = withCallbacksThatNeverThrow(given);
   const log = new TopicLog(options);
   const abort = () => void log.close();
   options.signal?.addEventListener('abort', abort, { once: true });
@@ -39,6 +41,29 @@ export async function openKafkaLog(options: KafkaLogOptions): Promise<KafkaLog> 
   } finally {
     options.signal?.removeEventListener('abort', abort);
   }
+}
+
+/** What its caller's events throw is its caller's: it must not break a delivery, a join or a commit, nor end the process from a timer. */
+function withCallbacksThatNeverThrow(options: KafkaLogOptions): KafkaLogOptions {
+  const { onPartition, onSkipped, onTrouble, group } = options;
+  const guarded =
+    <A extends unknown[]>(callback: ((...args: A) => void) | undefined, then?: (error: Error) => void) =>
+    (...args: A): void => {
+      try {
+        callback?.(...args);
+      } catch (error) {
+        then?.(error as Error);
+      }
+    };
+  const tell = guarded(onTrouble);
+  const told = (name: string) => (error: Error) => tell(`${name} failed`, error);
+  return {
+    ...options,
+    onTrouble: tell,
+    onPartition: guarded(onPartition, told('onPartition')),
+    onSkipped: guarded(onSkipped, told('onSkipped')),
+    ...(group === undefined ? {} : { group: { ...group, onLost: guarded(group.onLost, told('onLost')) } }),
+  };
 }
 
 class TopicLog implements KafkaLog {
@@ -77,7 +102,8 @@ class TopicLog implements KafkaLog {
       .digest('hex')
       .slice(0, 16);
     await this.joinGroup();
-    this.polling = setInterval(() => void this.poll(), this.options.metadataMs ?? METADATA_MS);
+    if (this.closing !== undefined) throw new LogError('log_closed', 'the log was closed while it was being opened');
+    this.schedulePoll();
   }
 
   partitionIds(): readonly number[] {
@@ -102,7 +128,7 @@ class TopicLog implements KafkaLog {
 
   consume(from: ReadonlyMap<number, number>, listener: LogListener): LogConsumer {
     if (this.closing !== undefined) throw new LogError('log_closed', 'the log is closed');
-    const { topic, now, onSkipped, onTrouble, fetch } = this.options;
+    const { topic, now, fetch } = this.options;
     const consumer = new KafkaConsumer(from, listener, {
       ...FETCH,
       ...fetch,
@@ -111,8 +137,8 @@ class TopicLog implements KafkaLog {
       now,
       envelopes: this.envelopes,
       stats: this.counts,
-      onSkipped: (skipped) => onSkipped?.(skipped),
-      onTrouble: (what, error) => onTrouble?.(what, error),
+      onSkipped: (skipped) => this.options.onSkipped?.(skipped),
+      onTrouble: (what, error) => this.options.onTrouble?.(what, error),
       onStop: (stopped) => this.consumers.delete(stopped),
     });
     this.consumers.add(consumer);
@@ -150,42 +176,40 @@ class TopicLog implements KafkaLog {
   }
 
   private async end(): Promise<void> {
-    clearInterval(this.polling);
+    clearTimeout(this.polling);
     await Promise.all([...this.consumers].map((consumer) => consumer.stop()));
-    this.fence?.close();
+    this.fence?.end(new LogError('log_closed', 'the log is closed'));
     await Promise.all([this.sink.close(), this.member?.stop()]);
-    await Promise.all([this.reads.close(), this.queries.close(), this.groups?.close()]);
+    for (const connection of [this.reads, this.queries, this.groups]) connection?.close();
   }
 
   private async joinGroup(): Promise<void> {
-    const { group, topic, onTrouble } = this.options;
-    if (group === undefined || this.groups === undefined) return;
-    const trouble = (what: string, error?: Error) => onTrouble?.(what, error);
+    const { group, topic } = this.options;
+    if (group === undefined || this.groups === undefined || this.closing !== undefined) return;
+    const onTrouble = (what: string, error?: Error) => this.options.onTrouble?.(what, error);
     const { shards } = group;
-    const common = { connection: this.groups, groupId: group.id, topic, shardCount: shards.count };
+    const common = { connection: this.groups, groupId: group.id, topic, shardCount: shards.count, onTrouble };
     const fence = new GroupFence({
       ...common,
+      queries: this.queries,
       own: shards.own,
       stats: this.counts,
-      onTrouble: trouble,
       onLost: (reason) => this.lost(reason),
     });
-    const times = {
+    this.member = new GroupMember({
+      ...common,
+      leaveBy: this.queries,
       sessionTimeoutMs: group.sessionTimeoutMs ?? GROUP.sessionTimeoutMs,
       rebalanceTimeoutMs: group.rebalanceTimeoutMs ?? GROUP.rebalanceTimeoutMs,
       heartbeatMs: group.heartbeatMs ?? GROUP.heartbeatMs,
-    };
-    this.member = new GroupMember({
-      ...common,
-      ...times,
       wants: shards.own,
-      onTrouble: trouble,
       onAssigned: (assignment) => fence.assigned(assignment),
+      onEnded: (error) => fence.end(error),
     });
     fence.bind(this.member);
     this.fence = fence;
     this.member.start();
-    await Promise.race([fence.whenOwned(), this.member.assignment().then(() => fence.whenOwned())]);
+    await fence.whenOwned();
   }
 
   private lost(reason: string): void {
@@ -194,7 +218,14 @@ class TopicLog implements KafkaLog {
     this.options.group?.onLost?.(reason);
   }
 
-  /** Asks for new partitions. */
+  private schedulePoll(): void {
+    if (this.closing !== undefined) return;
+    this.polling = setTimeout(() => {
+      void this.poll().then(() => this.schedulePoll());
+    }, this.options.metadataMs ?? METADATA_MS);
+  }
+
+  /** Asks for new partitions. Never throws. */
   private async poll(): Promise<void> {
     try {
       await Promise.all([this.queries.refresh(), this.reads.refresh(), this.groups?.refresh()]);
@@ -202,37 +233,10 @@ class TopicLog implements KafkaLog {
       await this.queries.recover(cause);
       return;
     }
+    if (this.closing !== undefined) return;
     const found = this.queries.partitions().filter((partition) => !this.known.includes(partition));
-    if (found.length === 0 || this.closing !== undefined) return;
+    if (found.length === 0) return;
     this.known = [...this.known, ...found].sort((a, b) => a - b);
     for (const partition of found) this.options.onPartition?.(partition);
   }
-}
-
-function emptyStats(): KafkaLogStats {
-  return {
-    records: 0,
-    bytes: 0,
-    fetchedBytes: 0,
-    fetches: 0,
-    batches: 0,
-    skipped: {
-      aborted: 0,
-      bad_crc: 0,
-      control: 0,
-      damaged: 0,
-      invalid_tenant: 0,
-      old_format: 0,
-      tombstone: 0,
-      undecodable: 0,
-      unknown_codec: 0,
-    },
-    generation: -1,
-    rebalances: 0,
-    commits: 0,
-    refusedCommits: 0,
-    repeatedCommits: 0,
-    appendedRecords: 0,
-    failedAppends: 0,
-  };
 }

@@ -10,6 +10,7 @@ import { type RecordVisitor, readRecords, recordSet } from './record-batch.ts';
 
 const EARLIEST = '-2';
 const LATEST = '-1';
+const OFFSET_OUT_OF_RANGE = 1;
 const TRIES = 20;
 const RETRY_MS = 250;
 const IDENTIFY_BYTES = 1024 * 1024;
@@ -39,7 +40,6 @@ export async function identify(
   const { start, end } = await bounds(connection, partition);
   if (offset < start || offset >= end) return undefined;
   return retried(connection, async () => {
-    const broker = await connection.broker(connection.leaderOf(partition));
     const call = {
       topic: connection.topic,
       partitions: [{ partition, fetchOffset: String(offset), maxBytes: IDENTIFY_BYTES }],
@@ -47,8 +47,10 @@ export async function identify(
       minBytes: 1,
       maxBytes: IDENTIFY_BYTES,
     };
-    const response = await fetchRaw(broker, call, decodeFetchResponse);
+    const response = await connection.onLeader(partition, (broker) => fetchRaw(broker, call, decodeFetchResponse));
     const part = response.partitions[0];
+    // Retention has taken it since.
+    if (part?.errorCode === OFFSET_OUT_OF_RANGE) return undefined;
     if (part === undefined || part.errorCode !== 0)
       throw new LogError('log_unavailable', `partition ${partition}: error ${part?.errorCode ?? response.errorCode}`);
     let found: { timestampMs: number; crc: number } | undefined;
@@ -69,17 +71,18 @@ export async function identify(
 /** Undefined: no record is so new. */
 function listOffset(connection: Connection, partition: number, timestamp: string): Promise<number | undefined> {
   return retried(connection, async () => {
-    const broker = await connection.broker(connection.leaderOf(partition));
-    const { responses } = await broker.listOffsets({
-      isolationLevel: 1,
-      topics: [{ topic: connection.topic, partitions: [{ partition, timestamp }] }],
-    });
+    const { responses } = await connection.onLeader(partition, (broker) =>
+      broker.listOffsets({
+        isolationLevel: 1,
+        topics: [{ topic: connection.topic, partitions: [{ partition, timestamp }] }],
+      }),
+    );
     const offset = Number(responses[0]?.partitions[0]?.offset ?? -1);
     return offset < 0 ? undefined : offset;
   });
 }
 
-/** Over changes of leaders and short absences of brokers. @throws LogError `log_unavailable` */
+/** Over changes of leaders and short absences of brokers. @throws LogError `log_unavailable`, `log_closed` */
 export async function retried<T>(connection: Connection, run: () => Promise<T>): Promise<T> {
   for (let tries = 1; ; tries++) {
     try {

@@ -185,16 +185,24 @@ function readRecordsOf(
       if (size < 0 || end > records.length) throw new RangeError('a record runs past its batch');
       const deltaMs = varint(records, at + 1, end);
       const offset = base + varint(records, at, end);
+      if (offset < base || offset > last) throw new RangeError('a record has an offset that is outside its batch');
       position = end;
-      if (offset < from) continue;
+      if (offset < reached) continue;
       record.offset = offset;
       record.timestampMs = fixedMs ?? firstMs + deltaMs;
-      readParts(records, at, end);
-      if (!visitor.record(record)) return offset;
+      try {
+        readParts(records, at, end);
+        if (!visitor.record(record)) return offset;
+      } catch (error) {
+        if (!(error instanceof RangeError)) throw error;
+        // Its length is good, so the next one can be read.
+        visitor.skipped('damaged', offset, 1, error.message);
+      }
       reached = offset + 1;
     }
   } catch (error) {
-    visitor.skipped('damaged', reached, last + 1 - reached, (error as Error).message);
+    if (!(error instanceof RangeError)) throw error;
+    if (last >= reached) visitor.skipped('damaged', reached, last + 1 - reached, error.message);
   } finally {
     record.bytes = new Uint8Array(0);
   }
@@ -211,7 +219,7 @@ function readParts(records: Uint8Array, position: number, end: number): void {
   record.headerCount = varint(records, valueBytes < 0 ? at : at + valueBytes, end);
   record.headersStart = at;
   record.headersEnd = end;
-  if (at > end || record.valueEnd > end) throw new RangeError("a record's parts run past it");
+  if (at > end || record.keyEnd > end || record.valueEnd > end) throw new RangeError("a record's parts run past it");
 }
 
 /** An aborted transaction counts for its producer from its first offset until the producer's next control record. */

@@ -1,49 +1,25 @@
-// Writes records to the topic: idempotent, acknowledged by all in-sync replicas, one request at a time. kafkajs numbers a failed
-// request's sequence again for the next one, and a broker drops what it thinks it has: so two sends never overlap, and after a failure
-// the producer, whose last outcome is unknown, is never used again.
+// Appends records of receivers to the topic. An append is answered when every record of it is stored, whatever partitions they go to.
 
-import { createRequire } from 'node:module';
-import type { Producer } from 'kafkajs';
 import { type AppendRecord, type Encoding, LogError } from '../port.ts';
 import { CODEC_IDS } from './codecs.ts';
-import { typeOf } from './group-member.ts';
-import { plainSocketFactory } from './kafkajs.ts';
+import { Connection } from './connection.ts';
+import type { Message } from './kafkajs.ts';
 import type { KafkaLogOptions, KafkaLogStats } from './options.ts';
-import { saslOptions, tlsOptions } from './security.ts';
+import { PartitionWriter } from './partition-writer.ts';
 
-const { Kafka } = createRequire(import.meta.url)('kafkajs') as typeof import('kafkajs');
 const BATCH_BYTES = 900 * 1024;
 const MAX_RECORD_BYTES = 64 * 1024 * 1024;
+const REQUEST_TIMEOUT_MS = 10_000;
+/** Appends under way when the log is closed may take so long. */
+const CLOSE_MS = 1_000;
 const TENANT_HEADER = 'X-Scope-OrgID';
 const TRACES_TAG = 0x12;
-
-interface Message {
-  partition: number;
-  key: Buffer | null;
-  value: Buffer;
-  headers?: Record<string, string>;
-  timestamp: string;
-}
-
-interface Append {
-  /** Records that no broker has acknowledged yet. */
-  open: number;
-  failure: LogError | undefined;
-  settle: PromiseWithResolvers<void>;
-}
-
-interface Queued {
-  append: Append;
-  message: Message;
-  sizeBytes: number;
-}
 
 export class KafkaSink {
   private readonly options: KafkaLogOptions;
   private readonly stats: KafkaLogStats;
-  private readonly queue: Queued[] = [];
-  private producer: Promise<Producer> | undefined;
-  private sending: Promise<void> | undefined;
+  private readonly writers = new Map<number, PartitionWriter>();
+  private connection: Connection | undefined;
   private isClosed = false;
 
   constructor(options: KafkaLogOptions, stats: KafkaLogStats) {
@@ -51,148 +27,92 @@ export class KafkaSink {
     this.stats = stats;
   }
 
-  /** Resolves when all are acknowledged. @throws LogError `record_too_large`, `log_unavailable` (some may be in the log), `log_closed` */
-  append(records: readonly AppendRecord[], partitions: number): Promise<void> {
-    if (this.isClosed) return Promise.reject(new LogError('log_closed', 'the log is closed'));
-    if (records.length === 0) return Promise.resolve();
+  /**
+   * Resolves when all are stored.
+   * @throws LogError `record_too_large`, `log_unavailable` (some may be in the log), `log_closed`, `log_incompatible` (the topic is read
+   *   in an encoding that isn't the records')
+   */
+  async append(records: readonly AppendRecord[], partitions: number): Promise<void> {
+    if (this.isClosed) throw new LogError('log_closed', 'the log is closed');
     const maxBytes = this.options.sink?.maxRecordBytes ?? MAX_RECORD_BYTES;
-    const timestamp = String(this.options.now());
-    const append: Append = { open: records.length, failure: undefined, settle: Promise.withResolvers() };
-    for (const { partition, bytes } of records) {
+    for (const { partition, encoding, bytes } of records) {
       if (bytes.length > maxBytes)
-        return Promise.reject(
-          new LogError('record_too_large', `a record of ${bytes.length} bytes; the topic takes ${maxBytes}`),
+        throw new LogError('record_too_large', `a record of ${bytes.length} bytes; at most ${maxBytes} are taken`);
+      if (!Number.isInteger(partition) || partition < 0 || partition >= partitions)
+        throw new RangeError(`there is no partition ${partition}`);
+      if (!isReadable(encoding, this.options.encoding))
+        throw new LogError(
+          'log_incompatible',
+          `a topic that is read as ${this.options.encoding} can't hold ${encoding}`,
         );
-      if (partition < 0 || partition >= partitions)
-        return Promise.reject(new RangeError(`there is no partition ${partition}`));
     }
-    for (const record of records) {
-      const message = messageOf(record, this.options.encoding, timestamp);
-      this.queue.push({ append, message, sizeBytes: message.value.length });
-    }
-    this.sending ??= this.sendAll();
-    return append.settle.promise;
+    const timestamp = String(this.options.now());
+    const written = records.map((record) => this.write(record, timestamp));
+    const failure = (await Promise.all(written)).find((error) => error !== undefined);
+    if (failure === undefined) return;
+    this.stats.failedAppends++;
+    throw failure;
   }
 
-  /** Waits for appends under way. Idempotent. */
+  /** Appends under way have a second; then those that are not stored fail. Idempotent. */
   async close(): Promise<void> {
+    if (this.isClosed) return;
     this.isClosed = true;
-    await this.sending;
-    await this.drop();
+    let timer: NodeJS.Timeout | undefined;
+    const idle = Promise.all([...this.writers.values()].map((writer) => writer.idle()));
+    await Promise.race([
+      idle,
+      new Promise((resolve) => {
+        timer = setTimeout(resolve, CLOSE_MS);
+      }),
+    ]);
+    clearTimeout(timer);
+    this.connection?.close();
   }
 
-  private async sendAll(): Promise<void> {
-    // What other callers append meanwhile, in this turn of the event loop, goes out in one request.
-    await Promise.resolve();
-    while (this.queue.length > 0) {
-      const taken = this.take();
-      try {
-        await this.send(taken.map(({ message }) => message));
-        this.stats.appendedRecords += taken.length;
-        for (const { append } of taken) {
-          append.open--;
-          settle(append);
-        }
-      } catch (cause) {
-        this.stats.failedAppends++;
-        await this.drop();
-        this.failed(taken, cause);
-      }
-    }
-    this.sending = undefined;
-  }
-
-  /** The next records in order, so many per partition as one request may hold; a large one goes alone. */
-  private take(): Queued[] {
-    const limit = this.options.sink?.batchBytes ?? BATCH_BYTES;
-    if (this.queue[0]!.sizeBytes > limit) return [this.queue.shift()!];
-    const bytes = new Map<number, number>();
-    let count = 0;
-    for (const { message, sizeBytes } of this.queue) {
-      const sum = (bytes.get(message.partition) ?? 0) + sizeBytes;
-      if (sum > limit) break;
-      bytes.set(message.partition, sum);
-      count++;
-    }
-    return this.queue.splice(0, count);
-  }
-
-  private async send(messages: Message[]): Promise<void> {
-    this.producer ??= this.connect();
-    const producer = await this.producer;
-    const compression = CODEC_IDS[this.options.sink?.compression ?? 'none'];
-    await producer.send({ topic: this.options.topic, acks: -1, compression, messages });
-  }
-
-  private failed(taken: Queued[], cause: unknown): void {
-    const isLarge = typeOf(cause) === 'MESSAGE_TOO_LARGE' || typeOf(cause) === 'RECORD_LIST_TOO_LARGE';
-    const text = `topic ${this.options.topic}: ${(cause as Error).message}`;
-    const error = isLarge
-      ? new LogError('record_too_large', text, { cause })
-      : new LogError('log_unavailable', text, { cause });
-    const appends = new Set(taken.map(({ append }) => append));
-    for (const append of appends) {
-      append.failure = error;
-      append.open = 0;
-      settle(append);
-    }
-    // The rest of a request that has failed: its caller will send all of it again.
-    for (let i = this.queue.length - 1; i >= 0; i--) if (appends.has(this.queue[i]!.append)) this.queue.splice(i, 1);
-  }
-
-  private async connect(): Promise<Producer> {
-    const { brokers, clientId, tls, sasl, connectionTimeoutMs, socketFactory } = this.options;
-    const ssl = tlsOptions(tls);
-    const auth = saslOptions(sasl);
-    const kafka = new Kafka({
-      brokers,
-      clientId: `${clientId ?? 'spanmill'}-sink`,
-      connectionTimeout: connectionTimeoutMs ?? 5_000,
-      logLevel: 0,
-      logCreator: () => () => undefined,
-      socketFactory: (socketFactory ?? plainSocketFactory()) as never,
-      ...(ssl === undefined ? {} : { ssl }),
-      ...(auth === undefined ? {} : { sasl: auth }),
+  private write(record: AppendRecord, timestamp: string): Promise<LogError | undefined> {
+    const message = messageOf(record, this.options.encoding, timestamp);
+    return new Promise((resolve) => {
+      this.writer(record.partition).add({
+        message,
+        sizeBytes: message.value.length,
+        settle: (error) => {
+          if (error === undefined) this.stats.appendedRecords++;
+          resolve(error);
+        },
+      });
     });
-    const producer = kafka.producer({
-      idempotent: true,
-      maxInFlightRequests: 1,
-      allowAutoTopicCreation: false,
-      createPartitioner:
-        () =>
-        ({ message }) =>
-          message.partition!,
-      // About 15 s, for a leader's election or a broker's restart.
-      retry: { retries: 12, initialRetryTime: 100, maxRetryTime: 2_000 },
-    });
-    await producer.connect();
-    return producer;
   }
 
-  private async drop(): Promise<void> {
-    const { producer } = this;
-    this.producer = undefined;
-    await (await producer?.catch(() => undefined))?.disconnect().catch(() => undefined);
+  private writer(partition: number): PartitionWriter {
+    let writer = this.writers.get(partition);
+    if (writer === undefined) {
+      this.connection ??= new Connection(this.options, 'sink', REQUEST_TIMEOUT_MS);
+      writer = new PartitionWriter({
+        connection: this.connection,
+        partition,
+        batchBytes: this.options.sink?.batchBytes ?? BATCH_BYTES,
+        compression: CODEC_IDS[this.options.sink?.compression ?? 'none'],
+        onTrouble: (what, error) => this.options.onTrouble?.(what, error),
+      });
+      this.writers.set(partition, writer);
+    }
+    return writer;
   }
 }
 
-function settle(append: Append): void {
-  if (append.open > 0) return;
-  if (append.failure === undefined) append.settle.resolve();
-  else append.settle.reject(append.failure);
+/** OTLP can be wrapped as push-bytes, which hold it; nothing else can be made of anything else. */
+function isReadable(encoding: Encoding, topicEncoding: string): boolean {
+  return topicEncoding === 'auto' || topicEncoding === encoding || topicEncoding === 'push-bytes';
 }
 
 /** A topic of push-bytes gets push-bytes: its readers take the tenant from the key and don't look for OTLP. */
-function messageOf(
-  { partition, tenant, encoding, bytes }: AppendRecord,
-  topicEncoding: string,
-  timestamp: string,
-): Message {
+function messageOf({ tenant, encoding, bytes }: AppendRecord, topicEncoding: string, timestamp: string): Message {
   const value = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   const written: Encoding = topicEncoding === 'push-bytes' ? 'push-bytes' : encoding;
   if (written === 'push-bytes')
-    return { partition, key: Buffer.from(tenant), value: encoding === 'otlp' ? pushBytes(value) : value, timestamp };
-  return { partition, key: null, value, headers: { [TENANT_HEADER]: tenant }, timestamp };
+    return { key: Buffer.from(tenant), value: encoding === 'otlp' ? pushBytes(value) : value, timestamp };
+  return { key: null, value, headers: { [TENANT_HEADER]: tenant }, timestamp };
 }
 
 /** A push-bytes record of one request: field 2 holds it. */

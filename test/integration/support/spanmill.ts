@@ -18,6 +18,8 @@ export interface SpanmillOptions {
   staleMs?: number;
   /** The `log` block as YAML in one line; absent = an embedded log. */
   log?: string;
+  /** Added to the environment. */
+  env?: Record<string, string>;
 }
 
 export class Spanmill {
@@ -28,10 +30,12 @@ export class Spanmill {
   log = '';
   private readonly apiPort: number;
   private readonly otlpPort: number;
+  private readonly env: Record<string, string>;
   private process: ChildProcess | undefined;
 
-  private constructor(dir: string, apiPort: number, otlpPort: number) {
+  private constructor(dir: string, apiPort: number, otlpPort: number, env: Record<string, string>) {
     this.dir = dir;
+    this.env = env;
     this.apiPort = apiPort;
     this.otlpPort = otlpPort;
     this.url = `http://127.0.0.1:${apiPort}`;
@@ -40,7 +44,7 @@ export class Spanmill {
 
   static async start(options: SpanmillOptions = {}): Promise<Spanmill> {
     const dir = mkdtempSync(join(tmpdir(), 'spanmill-app-'));
-    const spanmill = new Spanmill(dir, await freePort(), await freePort());
+    const spanmill = new Spanmill(dir, await freePort(), await freePort(), options.env ?? {});
     writeFileSync(join(dir, 'config.yaml'), spanmill.yaml(options));
     await spanmill.resume();
     return spanmill;
@@ -50,6 +54,7 @@ export class Spanmill {
   async resume(): Promise<void> {
     const child = spawn(LAUNCHER, [`-config.file=${join(this.dir, 'config.yaml')}`], {
       cwd: this.dir,
+      env: { ...process.env, ...this.env },
       stdio: ['ignore', 'ignore', 'pipe'],
     });
     child.stderr!.on('data', (chunk: Buffer) => {

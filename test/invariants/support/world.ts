@@ -10,6 +10,7 @@ import type {
   ShardToLedger,
   TenantSettingsTable,
 } from '../../../src/shard/protocol.ts';
+import { IN_HAND_BYTES } from '../../../src/shard/protocol.ts';
 import { transferablesOf } from '../../../src/shard/sections-transfer.ts';
 import { Shard } from '../../../src/shard/shard.ts';
 import { createLogger } from '../../../src/telemetry/index.ts';
@@ -270,6 +271,8 @@ export class Life {
       remoteWrite: world.endpoints,
       addOrgIdHeader: true,
       logLevel: 'silent',
+      fatalRecords: [],
+      inHand: new SharedArrayBuffer(IN_HAND_BYTES),
     };
     this.shard = new Shard({
       boundaryMs: plan.boundaryMs,

@@ -7,7 +7,7 @@ import {
 } from '../../../src/log/kafka/envelope.ts';
 import { readRecords, recordSet } from '../../../src/log/kafka/record-batch.ts';
 import { pushBytes } from '../../../src/log/kafka/sink.ts';
-import { encodeBatch, type TestRecord } from './batches.ts';
+import { encodeBatch, sealed, type TestRecord } from './batches.ts';
 
 const OTLP = Buffer.from([0x0a, 3, 1, 2, 3]);
 
@@ -67,6 +67,19 @@ describe('the envelope of a record', () => {
     expect(await open({ value: OTLP, headers: { 'X-Scope-OrgID': 'a/b' } })).toBe('invalid_tenant');
     expect(await open({ value: pushBytes(OTLP), key: 'a/b' })).toBe('invalid_tenant');
     expect(await open({ value: OTLP, headers: { 'X-Scope-OrgID': '' } })).toBe('invalid_tenant');
+  });
+
+  it('is damaged where a header has a name of negative length, which would lead back to itself', async () => {
+    // Length, attributes, time, offset, no key, an empty value, two million headers, and a name of -2 bytes.
+    const record = Buffer.from([0x14, 0, 0, 0, 0x01, 0, 0xfe, 0xff, 0xff, 0x01, 0x03]);
+    const batch = Buffer.concat([(await encodeBatch([{ value: 'x' }])).subarray(0, 61), record]);
+    batch.writeInt32BE(batch.length - 12, 8);
+    const skips: string[] = [];
+    const reader = createEnvelopeReader({ encoding: 'auto', isTenantId: () => true });
+    const open = (view: Parameters<typeof reader.open>[0]) => typeof reader.open(view) !== 'string';
+    const skipped = (reason: string) => skips.push(reason);
+    expect(readRecords(recordSet(sealed(batch), []), 0, { record: open, skipped }, { checkCrcs: true })).toBe(1);
+    expect(skips).toEqual(['damaged']);
   });
 
   it('tells push-bytes and OTLP apart by their first field', () => {

@@ -6,7 +6,7 @@ import { Follower } from '../../../src/log/kafka/follower.ts';
 import type { KafkaLogStats, Skipped } from '../../../src/log/kafka/options.ts';
 import { encodeBatch } from './batches.ts';
 
-function follow(from = 0) {
+function follow(from = 0, isTenantId: (tenant: string) => boolean = () => true) {
   const batches: LogBatch[] = [];
   const marks: EndMark[] = [];
   const errors: Error[] = [];
@@ -18,7 +18,7 @@ function follow(from = 0) {
     bytes: 0,
     skipped: { tombstone: 0, unknown_codec: 0 },
   } as unknown as KafkaLogStats;
-  const follower = new Follower(3, from, 1_000, {
+  const follower = new Follower(3, from, 1_024, {
     listener: {
       onBatch: (batch) => {
         batches.push(batch);
@@ -28,7 +28,7 @@ function follow(from = 0) {
       onError: (_, error) => errors.push(error),
     },
     builder: new BatchBuilder(),
-    envelopes: createEnvelopeReader({ encoding: 'otlp', isTenantId: () => true }),
+    envelopes: createEnvelopeReader({ encoding: 'otlp', isTenantId }),
     checkCrcs: true,
     stats,
     now: () => 5_000,
@@ -80,7 +80,7 @@ describe('a partition that is followed', () => {
     };
     fetched(await encodeBatch(records, { codec: 4 }), 7);
     expect(offsets()).toEqual([0, 2]);
-    expect(follower.wantsFetch).toBe(false);
+    expect(follower.wantedBytes(true)).toBe(0);
     expect(follower.lag(6_000)).toEqual({ records: 4, seconds: 5 });
     follower.goOn();
     expect(offsets()).toEqual([0, 2]);
@@ -95,7 +95,7 @@ describe('a partition that is followed', () => {
     expect(offsets()).toEqual([0, 2, 3, 5, 6]);
     expect(stats.skipped.tombstone).toBe(2);
     expect(marks).toEqual([{ partition: 3, end: 7, wallMs: 100 }]);
-    expect(follower.wantsFetch).toBe(true);
+    expect(follower.wantedBytes(true)).toBeGreaterThan(0);
   });
 
   it('gives batches whose arrays own their memory', async () => {
@@ -130,10 +130,49 @@ describe('a partition that is followed', () => {
 
   it('asks for more when not one whole batch fits into what it asks for', async () => {
     const { follower, fetched } = follow();
-    const batch = await encodeBatch([{ value: 'x'.repeat(3_000) }]);
+    const batch = await encodeBatch([{ value: 'x'.repeat(5_000) }]);
+    const askedBytes = follower.wantedBytes(true);
     fetched(batch.subarray(0, 1_000), 1);
-    expect(follower.askBytes).toBe(2_000);
-    expect(follower.wantsFetch).toBe(true);
+    expect(follower.wantedBytes(true)).toBe(2 * askedBytes);
+  });
+
+  it('keeps one answer while it is paused where there is room, and else no more than the knowledge of its end', async () => {
+    const { follower, fetched, offsets, marks } = follow();
+    const full = follower.wantedBytes(false);
+    follower.isPaused = true;
+    // Whether it has reached its end isn't known yet.
+    expect([follower.wantedBytes(true), follower.wantedBytes(false)]).toEqual([full, 1]);
+    fetched(NONE, 0, 100);
+    expect(follower.wantedBytes(false)).toBe(1);
+    fetched((await encodeBatch([{ value: 'a' }])).subarray(0, 1), 1, 200);
+    expect(follower.waitingBytes).toBe(0);
+    expect([follower.wantedBytes(true), follower.wantedBytes(false)]).toEqual([full, 0]);
+    fetched(await encodeBatch([{ value: 'a' }]), 1, 300);
+    expect(follower.waitingBytes).toBeGreaterThan(0);
+    expect(follower.wantedBytes(true)).toBe(0);
+    expect(offsets()).toEqual([]);
+    follower.resume();
+    follower.goOn();
+    expect(offsets()).toEqual([0]);
+    expect(marks.map(({ end }) => end)).toEqual([0, 1]);
+    expect(follower.wantedBytes(false)).toBe(full);
+  });
+
+  it('fails where it would be given the same bytes for ever', async () => {
+    const { follower, fetched, errors } = follow(5);
+    fetched(await encodeBatch([{ value: 'a' }]), 9);
+    expect(errors).toMatchObject([{ code: 'log_damaged' }]);
+    expect(follower.wantedBytes(true)).toBe(0);
+  });
+
+  it('fails, alone, when whoever tells tenants apart throws', async () => {
+    const { fetched, errors, offsets } = follow(0, () => {
+      throw new TypeError('no list of tenants');
+    });
+    fetched(await encodeBatch([{ value: 'a', headers: { 'x-scope-orgid': 't' } }]), 1);
+    fetched(NONE, 1);
+    expect(errors).toMatchObject([{ message: 'no list of tenants' }]);
+    expect(offsets()).toEqual([]);
   });
 
   it('fails, once, when its listener throws, and delivers nothing after that', async () => {

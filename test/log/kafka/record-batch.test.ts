@@ -154,6 +154,30 @@ describe('record batches', () => {
     expect(next).toBe(14);
   });
 
+  it('lose one record, not its neighbours, when that record is damaged inside', async () => {
+    const values = ['a', 'b', 'c'];
+    const batch = await encodeBatch(values.map((value) => ({ value, key: 'k' })));
+    // The middle record's key would be longer than the record: length, attributes, time, offset go before it.
+    const recordBytes = (batch.length - 61) / 3;
+    batch[61 + recordBytes + 4] = 0x7e;
+    const { records, skips, next } = read(sealed(batch));
+    expect(records.map(({ value }) => value)).toEqual(['a', 'c']);
+    expect(skips).toEqual([['damaged', 1, 1]]);
+    expect(next).toBe(3);
+  });
+
+  it('do not move the position past their own end, whatever offset a record claims', async () => {
+    const batch = await encodeBatch([{ value: 'a' }, { value: 'b' }]);
+    const recordBytes = (batch.length - 61) / 2;
+    batch[61 + recordBytes + 3] = 0x7e;
+    const { records, skips, next } = read(
+      Buffer.concat([sealed(batch), await encodeBatch([{ value: 'c' }], { baseOffset: 2 })]),
+    );
+    expect(records.map(({ value }) => value)).toEqual(['a', 'c']);
+    expect(skips).toEqual([['damaged', 1, 1]]);
+    expect(next).toBe(3);
+  });
+
   it('survive any change of their bytes', async () => {
     const whole = await encodeBatch(
       [{ value: 'one', key: 'k', headers: { a: 'b' } }, { value: 'two' }, { value: null }],

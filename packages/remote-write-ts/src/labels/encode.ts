@@ -45,6 +45,11 @@ export function encodeExemplarLabels(labels: readonly LabelPair[]): Uint8Array {
   return encode(sorted);
 }
 
+/** A sorted copy. */
+export function sortedLabels(labels: readonly LabelPair[]): LabelPair[] {
+  return [...labels].sort((a, b) => compareUtf8(a[0], b[0]));
+}
+
 function validated(labels: readonly LabelPair[]): LabelPair[] {
   for (const [name, value] of labels) {
     if (name === '') throw new LabelError('empty_name', 'a label has an empty name');
@@ -52,7 +57,7 @@ function validated(labels: readonly LabelPair[]): LabelPair[] {
     if (value === '') throw new LabelError('empty_value', `label ${shown(name)} has an empty value`);
     if (!value.isWellFormed()) throw new LabelError('not_unicode', `label ${shown(name)} has a lone surrogate`);
   }
-  const sorted = [...labels].sort((a, b) => compareUtf8(a[0], b[0]));
+  const sorted = sortedLabels(labels);
   for (let i = 1; i < sorted.length; i++) {
     const name = sorted[i]![0];
     if (name === sorted[i - 1]![0]) throw new LabelError('duplicate_name', `label ${shown(name)} is given twice`);

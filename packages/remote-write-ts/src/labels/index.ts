@@ -1,3 +1,13 @@
 export { compareUtf8 } from './compare.ts';
 export { encodeExemplarLabels, encodeLabels, type LabelPair, MAX_EXEMPLAR_CHARACTERS } from './encode.ts';
 export { LabelError, type LabelErrorCode } from './errors.ts';
+export { createExemplar, type Exemplar } from './exemplar.ts';
+export {
+  createSeries,
+  METRIC_TYPES,
+  type Metadata,
+  type MetricType,
+  type Series,
+  type SeriesMetadata,
+} from './series.ts';
+export type { SymbolEntry } from './symbols.ts';

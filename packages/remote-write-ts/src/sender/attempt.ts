@@ -1,9 +1,11 @@
 // One attempt: a POST with its deadline, redirects within the origin included, and what its answer means. It never throws
 // for what happens on the network.
 
+import type { Authorizer } from '../auth/index.ts';
+import type { Transport, TransportResponse } from '../transport/index.ts';
+import type { Protocol } from '../wire/index.ts';
 import { redact } from './redact.ts';
 import { retryAfterMs } from './retry-after.ts';
-import type { Transport, TransportResponse } from './transport.ts';
 import { verdict } from './verdict.ts';
 
 /** What the receiver says it stored (X-Prometheus-Remote-Write-…-Written); 2.0 receivers only. */
@@ -22,13 +24,23 @@ export type AttemptResult =
 export interface AttemptContext {
   transport: Transport;
   url: URL;
-  headers: Readonly<Record<string, string>>;
-  secrets: readonly string[];
+  authorizer: Authorizer;
+  headers: Readonly<Record<Protocol, Readonly<Record<string, string>>>>;
+  /** All that must not show up in a message, as of now. */
+  secrets: () => readonly string[];
   timeoutMs: number;
+  retryOn429: boolean;
   now: () => number;
 }
 
 const MAX_REDIRECTS = 5;
+
+/** A body and the version of the protocol that it is written in. */
+export interface OutgoingRequest {
+  protocol: Protocol;
+  /** Compressed. */
+  body: Uint8Array;
+}
 
 /**
  * @param signal ends the attempt as `aborted`, unless its status has come already.
@@ -36,12 +48,13 @@ const MAX_REDIRECTS = 5;
  */
 export async function attemptOnce(
   context: AttemptContext,
-  body: Uint8Array,
+  { protocol, body }: OutgoingRequest,
   attempt: number,
   signal: AbortSignal,
 ): Promise<AttemptResult> {
   if (signal.aborted) return { kind: 'aborted' };
-  const headers = attempt === 0 ? context.headers : { ...context.headers, 'retry-attempt': String(attempt) };
+  const own = context.headers[protocol];
+  const headers = attempt === 0 ? own : { ...own, 'retry-attempt': String(attempt) };
   const request = new AbortController();
   const onAbort = () => request.abort();
   signal.addEventListener('abort', onAbort, { once: true });
@@ -55,8 +68,10 @@ export async function attemptOnce(
   } catch (error) {
     if (signal.aborted) return { kind: 'aborted' };
     if (timedOut) return { kind: 'retry', message: `no answer within ${context.timeoutMs} ms` };
-    if (errorCode(error) === 'UND_ERR_INVALID_ARG') throw error; // the same every time: retrying would never end
-    return { kind: 'retry', message: redact(describe(error), context.secrets) };
+    const message = describe(error);
+    // The same every time: retrying would never end. But undici says so of a proxy's 407 as well.
+    if (errorCode(error) === 'UND_ERR_INVALID_ARG' && !message.includes('407')) throw error;
+    return { kind: 'retry', message: redact(message, context.secrets()) };
   } finally {
     clearTimeout(timer);
     signal.removeEventListener('abort', onAbort);
@@ -72,8 +87,10 @@ async function follow(
   let url = context.url;
   for (let hops = 0; ; hops++) {
     const path = url.pathname + url.search;
-    const response = await context.transport.post({ path, headers, body, signal });
-    if (verdict(response.status) !== 'redirect') return judge(context, response);
+    const authorization = await context.authorizer.headers({ url, body, signal });
+    const response = await context.transport.post({ path, headers: { ...headers, ...authorization }, body, signal });
+    if (response.status === 401) context.authorizer.unauthorized();
+    if (verdict(response.status, context.retryOn429) !== 'redirect') return judge(context, response);
     // Credentials and samples go to the origin they were configured for, and nowhere else.
     const target = URL.parse(response.header('location') ?? 'about:blank', url.href);
     if (target === null || target.origin !== url.origin || hops === MAX_REDIRECTS) {
@@ -86,9 +103,9 @@ async function follow(
 
 function judge(context: AttemptContext, response: TransportResponse): AttemptResult {
   const { status } = response;
-  const message = redact(response.text, context.secrets, response.cut);
+  const message = redact(response.text, context.secrets(), response.cut);
   const written = writtenCounts(response);
-  switch (verdict(status)) {
+  switch (verdict(status, context.retryOn429)) {
     case 'accepted':
       return { kind: 'accepted', status, ...(written && { written }) };
     case 'retry': {

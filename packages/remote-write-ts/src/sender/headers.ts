@@ -1,7 +1,8 @@
-// The headers of every request: those of the protocol, authorization, and the user's own. A user's header must never be
-// able to change one of the others. Source: Prometheus Remote-Write 1.0, "Protocol"; RFC 9110 (header syntax), RFC 7617.
+// The headers of every request but authorization: those of the protocol and the user's own. A user's header must never be
+// able to change one of the others. Source: Prometheus Remote-Write 1.0 and 2.0, "Protocol"; RFC 9110 (header syntax).
 
-import { SenderError } from './errors.ts';
+import { SenderError } from '../errors/index.ts';
+import type { Protocol } from '../wire/index.ts';
 
 /** Headers that can't be given in `headers`, in lower case. Authorization has options of its own. */
 export const FORBIDDEN_HEADERS: ReadonlySet<string> = new Set([
@@ -41,17 +42,16 @@ const SECRET_NAME = /key|token|secret|auth|cookie|password/i;
 export interface HeaderOptions {
   userAgent: string;
   headers?: Readonly<Record<string, string>> | undefined;
-  basicAuth?: { username: string; password: string } | undefined;
-  bearerToken?: string | undefined;
 }
 
 export interface RequestHeaders {
-  headers: Readonly<Record<string, string>>;
+  /** For either protocol. */
+  headers: Readonly<Record<Protocol, Readonly<Record<string, string>>>>;
   /** What must never show up in a message, even if the receiver repeats it. */
   secrets: readonly string[];
 }
 
-/** @throws SenderError `forbidden_header`, `bad_header`, `bad_auth`. */
+/** @throws SenderError `forbidden_header`, `bad_header`. */
 export function requestHeaders(options: HeaderOptions): RequestHeaders {
   const headers: Record<string, string> = {};
   const secrets: string[] = [];
@@ -67,30 +67,21 @@ export function requestHeaders(options: HeaderOptions): RequestHeaders {
   if (options.userAgent === '' || !HEADER_VALUE.test(options.userAgent)) {
     throw new SenderError('bad_header', 'userAgent is empty or illegal');
   }
-  const authorization = authorizationHeader(options, secrets);
-  if (authorization !== undefined) headers['authorization'] = authorization;
   headers['content-encoding'] = 'snappy';
-  headers['content-type'] = 'application/x-protobuf';
-  headers['x-prometheus-remote-write-version'] = '0.1.0';
   headers['user-agent'] = options.userAgent;
-  return { headers, secrets: secrets.filter((secret) => secret !== '') };
-}
-
-function authorizationHeader(options: HeaderOptions, secrets: string[]): string | undefined {
-  const { basicAuth, bearerToken } = options;
-  if (basicAuth !== undefined && bearerToken !== undefined) {
-    throw new SenderError('bad_auth', 'basicAuth and bearerToken exclude each other');
-  }
-  if (basicAuth !== undefined) {
-    if (basicAuth.username.includes(':')) throw new SenderError('bad_auth', 'a user name has no colon (RFC 7617)');
-    const credentials = Buffer.from(`${basicAuth.username}:${basicAuth.password}`).toString('base64');
-    secrets.push(credentials, basicAuth.password);
-    return `Basic ${credentials}`;
-  }
-  if (bearerToken !== undefined) {
-    if (!/^[\x21-\x7e]+$/.test(bearerToken)) throw new SenderError('bad_auth', 'bearerToken is empty or illegal');
-    secrets.push(bearerToken);
-    return `Bearer ${bearerToken}`;
-  }
-  return undefined;
+  return {
+    headers: {
+      '1.0': {
+        ...headers,
+        'content-type': 'application/x-protobuf',
+        'x-prometheus-remote-write-version': '0.1.0',
+      },
+      '2.0': {
+        ...headers,
+        'content-type': 'application/x-protobuf;proto=io.prometheus.write.v2.Request',
+        'x-prometheus-remote-write-version': '2.0.0',
+      },
+    },
+    secrets: secrets.filter((secret) => secret !== ''),
+  };
 }

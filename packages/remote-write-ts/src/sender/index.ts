@@ -1,6 +1,6 @@
-export type { WrittenCounts } from './attempt.ts';
-export { SenderError, type SenderErrorCode } from './errors.ts';
+export type { OutgoingRequest, WrittenCounts } from './attempt.ts';
+export { type Channel, type ChannelOutcome, createChannel } from './channel.ts';
 export { FORBIDDEN_HEADERS } from './headers.ts';
-export type { AttemptInfo, SenderOptions } from './options.ts';
-export { createSender, type Sender, type SenderStats, type SendOutcome } from './sender.ts';
-export type { TlsOptions, Transport, TransportRequest, TransportResponse } from './transport.ts';
+export { type AttemptInfo, MAX_TIMER_MS, type SenderOptions, whole } from './options.ts';
+export type { SenderStats, SendOutcome } from './outcome.ts';
+export { createSender, type Sender } from './sender.ts';

@@ -1,14 +1,16 @@
 // A sender's options, checked once and for all: what can't work is said when the sender is made, not batch after batch.
 
-import { createSecureContext } from 'node:tls';
-import { SenderError } from './errors.ts';
-import { requestHeaders } from './headers.ts';
-import type { TlsOptions, Transport } from './transport.ts';
+import type { AuthOptions } from '../auth/index.ts';
+import { SenderError } from '../errors/index.ts';
+import { loadTls, type ProxyOptions, proxyFor, type TlsOptions, type Transport } from '../transport/index.ts';
+import type { Protocol } from '../wire/index.ts';
+import { type RequestHeaders, requestHeaders } from './headers.ts';
 
 /** Told after each attempt. */
 export interface AttemptInfo {
   /** The sender's name. */
   name: string;
+  protocol: Protocol;
   /** 0 for the first attempt of a batch. */
   attempt: number;
   result: 'accepted' | 'refused' | 'retry' | 'aborted';
@@ -21,7 +23,7 @@ export interface AttemptInfo {
   waitMs?: number;
 }
 
-export interface SenderOptions {
+export interface SenderOptions extends AuthOptions {
   /** The whole URL of the receiver, http or https, without credentials. */
   url: string;
   /** Names the sender in `onAttempt`. Default: `default`. */
@@ -32,15 +34,17 @@ export interface SenderOptions {
   headers?: Readonly<Record<string, string>>;
   /** `name/version`: the protocol requires one. */
   userAgent: string;
-  basicAuth?: { username: string; password: string };
-  bearerToken?: string;
   tls?: TlsOptions;
+  /** Default: none, whatever the environment says. */
+  proxy?: ProxyOptions;
   /** The first wait before a retry; it doubles from there. Default: 30. */
   minBackoffMs?: number;
   /** Default: 5,000. */
   maxBackoffMs?: number;
   /** The most that a receiver's Retry-After is obeyed. Default: 300,000. */
   maxRetryAfterMs?: number;
+  /** Whether a status of 429 is retried like a 5xx, rather than refused. Default: true. */
+  retryOn429?: boolean;
   /**
    * Batches on their way at a time, waits between attempts included; further ones wait their turn, first come, first served.
    * With 1, batches arrive in the order of the calls. Default: 8.
@@ -54,11 +58,13 @@ export interface SenderOptions {
   sleep?: (waitMs: number, signal: AbortSignal) => Promise<void>;
   /** What it throws is ignored. */
   onAttempt?: (info: AttemptInfo) => void;
-  /** Stands in for the connection pool. `tls` and `url`'s origin mean nothing to it then. */
+  /** Told in words what doesn't stop the sender but should be known: TLS files that can't be loaded again. */
+  onWarning?: (message: string) => void;
+  /** Stands in for the connection pool. `tls`, `proxy` and `url`'s origin mean nothing to it then. */
   transport?: Transport;
 }
 
-export interface ResolvedOptions {
+export interface ResolvedOptions extends RequestHeaders {
   url: URL;
   name: string;
   timeoutMs: number;
@@ -66,28 +72,31 @@ export interface ResolvedOptions {
   maxBackoffMs: number;
   maxRetryAfterMs: number;
   maxConcurrent: number;
-  headers: Readonly<Record<string, string>>;
-  secrets: readonly string[];
+  retryOn429: boolean;
 }
 
 /** setTimeout's longest delay: beyond it, it fires at once. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
+export const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** @throws SenderError */
 export function resolveOptions(options: SenderOptions): ResolvedOptions {
   const minBackoffMs = whole('minBackoffMs', options.minBackoffMs ?? 30, MAX_TIMER_MS);
   const maxBackoffMs = whole('maxBackoffMs', options.maxBackoffMs ?? 5_000, MAX_TIMER_MS);
   if (maxBackoffMs < minBackoffMs) throw new SenderError('bad_option', 'maxBackoffMs is below minBackoffMs');
-  checkTls(options.tls);
+  loadTls(options.tls ?? {});
+  const url = receiverUrl(options.url);
+  const { headers, secrets } = requestHeaders(options);
   return {
-    url: receiverUrl(options.url),
+    url,
+    headers,
+    secrets: [...secrets, ...(proxyFor(url, options.proxy)?.secrets ?? [])],
     name: options.name ?? 'default',
     timeoutMs: whole('timeoutMs', options.timeoutMs ?? 30_000, MAX_TIMER_MS),
     minBackoffMs,
     maxBackoffMs,
     maxRetryAfterMs: whole('maxRetryAfterMs', options.maxRetryAfterMs ?? 300_000, MAX_TIMER_MS),
     maxConcurrent: whole('maxConcurrent', options.maxConcurrent ?? 8, 10_000),
-    ...requestHeaders(options),
+    retryOn429: options.retryOn429 ?? true,
   };
 }
 
@@ -104,22 +113,10 @@ function receiverUrl(text: string): URL {
   return url;
 }
 
-function whole(name: string, value: number, max: number): number {
+/** @throws SenderError `bad_option` unless it is a whole number from 1 to `max`. */
+export function whole(name: string, value: number, max: number): number {
   if (!Number.isInteger(value) || value < 1 || value > max) {
     throw new SenderError('bad_option', `${name} must be a whole number from 1 to ${max}`);
   }
   return value;
-}
-
-// Unreadable material would otherwise fail each connection, and look like a network error worth retrying for ever.
-function checkTls(tls: TlsOptions | undefined): void {
-  if (tls === undefined) return;
-  if ((tls.cert === undefined) !== (tls.key === undefined)) {
-    throw new SenderError('bad_tls', 'a client certificate needs both cert and key');
-  }
-  try {
-    createSecureContext({ ca: tls.ca, cert: tls.cert, key: tls.key });
-  } catch (cause) {
-    throw new SenderError('bad_tls', 'the TLS material is unreadable', { cause });
-  }
 }

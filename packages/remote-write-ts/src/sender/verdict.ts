@@ -2,12 +2,13 @@
 
 export type Verdict = 'accepted' | 'redirect' | 'retry' | 'refused';
 
-export function verdict(status: number): Verdict {
+/** @param retryOn429 whether a receiver that is asked too often is asked again. */
+export function verdict(status: number, retryOn429: boolean): Verdict {
   if (status >= 200 && status < 300) return 'accepted';
   // Only these keep the method and the body (RFC 9110, 15.4); the others would turn the POST into a GET.
   if (status === 307 || status === 308) return 'redirect';
   // The receiver's own trouble, or ours for being too fast: the same bytes may be taken later.
-  if (status === 429 || (status >= 500 && status < 600)) return 'retry';
+  if ((status === 429 && retryOn429) || (status >= 500 && status < 600)) return 'retry';
   // The rest is about the request itself, or not HTTP as we know it: the same bytes would fail again.
   return 'refused';
 }

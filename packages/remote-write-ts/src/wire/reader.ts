@@ -35,6 +35,22 @@ export class WireReader {
     return (high | 0) * TWO_32 + low;
   }
 
+  /** A sint64 (zigzag) as the nearest number. */
+  sint64(): number {
+    const [low, high] = this.#varint();
+    const half = high * 2 ** 31 + (low >>> 1);
+    return (low & 1) === 0 ? half : -half - 1;
+  }
+
+  /** A uint32 or a uint64 as the nearest number. */
+  unsigned(): number {
+    return this.#unsigned();
+  }
+
+  get isAtEnd(): boolean {
+    return this.#at === this.#bytes.length;
+  }
+
   double(): { value: number; bits: bigint } {
     const at = this.#take(8);
     return { value: this.#view.getFloat64(at, true), bits: this.#view.getBigUint64(at, true) };

@@ -1,25 +1,12 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import type { TLSSocket } from 'node:tls';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { rootCertificates, type TLSSocket } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createSender, type SendOutcome, type TlsOptions } from '../../src/index.ts';
-
-// Made for this test alone, for the name receiver.test, valid from 2020 to 2120; it is its own authority.
-const KEY = `-----BEGIN PRIVATE KEY-----
-MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg5Knilo6gJb0Cp/iF
-ZpFd2gy11Y2BltCVtJMsebzZGPKhRANCAAQfMKAVMZAOSOfVE+tVVgbqr3zH0cZi
-K54pb8tLuzDh/3c+VucpEASxNROovLGAAdKu5NA0hhRxOrZte97ck/oH
------END PRIVATE KEY-----`;
-const CERT = `-----BEGIN CERTIFICATE-----
-MIIBbjCCAROgAwIBAgIBATAKBggqhkjOPQQDAjAYMRYwFAYDVQQDDA1yZWNlaXZl
-ci50ZXN0MCAXDTIwMDEwMTAwMDAwMFoYDzIxMjAwMTAxMDAwMDAwWjAYMRYwFAYD
-VQQDDA1yZWNlaXZlci50ZXN0MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEHzCg
-FTGQDkjn1RPrVVYG6q98x9HGYiueKW/LS7sw4f93PlbnKRAEsTUTqLyxgAHSruTQ
-NIYUcTq2bXve3JP6B6NMMEowDwYDVR0TAQH/BAUwAwEB/zAYBgNVHREEETAPgg1y
-ZWNlaXZlci50ZXN0MB0GA1UdDgQWBBRizfW3XXa7gffML4wJ91rTfqcWujAKBggq
-hkjOPQQDAgNJADBGAiEAtwV3Ta4HcwzyxPF3A0W2+TyUaVl1/yaBwvzWY3gC7x0C
-IQD+2wxsghJndlYL+HyOAGPai9sIAp06HW+inVGKCzPQVA==
------END CERTIFICATE-----`;
+import { CERT, KEY } from './material.ts';
 
 let server: Server;
 let url = '';
@@ -86,5 +73,59 @@ describe('over TLS', () => {
     const { outcome } = await sendOnce({ ca: CERT, serverName: 'receiver.test', cert: CERT, key: KEY });
     expect(outcome).toMatchObject({ kind: 'accepted' });
     expect(clients.at(-1)).toBe(true);
+  });
+});
+
+describe('TLS files', () => {
+  let dir = '';
+  beforeAll(async () => {
+    dir = await mkdtemp(join(tmpdir(), 'remote-write-tls-'));
+  });
+  afterAll(() => rm(dir, { recursive: true, force: true }));
+
+  it('are read again when they change, and the material before goes on while they are unreadable', async () => {
+    const [caFile, certFile, keyFile] = ['ca', 'cert', 'key'].map((name) => join(dir, name)) as [
+      string,
+      string,
+      string,
+    ];
+    await writeFile(caFile, rootCertificates[0]!); // an authority, but not the receiver's
+    await writeFile(certFile, CERT);
+    await writeFile(keyFile, KEY);
+    const warnings: string[] = [];
+    const sender = createSender({
+      url,
+      userAgent: 'test/1.0',
+      tls: { caFile, certFile, keyFile, serverName: 'receiver.test' },
+      sleep: () => writeFile(caFile, CERT),
+      onWarning: (message) => warnings.push(message),
+    });
+    const before = clients.length;
+    expect(await sender.send(Uint8Array.of(0))).toEqual({ kind: 'accepted', status: 204, attempts: 2 });
+    expect(sender.stats().lastError).toMatch(/SELF_SIGNED|UNABLE_TO_VERIFY|self-signed/);
+    expect(warnings).toEqual([]);
+    await writeFile(keyFile, 'half a key');
+    expect(await sender.send(Uint8Array.of(0))).toMatchObject({ kind: 'accepted', attempts: 1 });
+    expect(await sender.send(Uint8Array.of(0))).toMatchObject({ kind: 'accepted', attempts: 1 });
+    expect(warnings).toHaveLength(1);
+    await rm(caFile);
+    expect(await sender.send(Uint8Array.of(0))).toMatchObject({ kind: 'accepted', attempts: 1 });
+    expect(warnings).toHaveLength(2);
+    expect(warnings.join()).not.toMatch(/half a key/);
+    expect(clients.slice(before)).toEqual([true, true, true, true]);
+    await sender.close();
+  });
+
+  it('must be readable when the sender is made, and are instead of inline material', () => {
+    const make = (tls: TlsOptions) => () => createSender({ url, userAgent: 'test/1.0', tls });
+    expect(make({ caFile: join(dir, 'missing') })).toThrow(/ca/);
+    expect(make({ caFile: join(dir, 'cert'), ca: CERT })).toThrow(/exclude/);
+    expect(make({ certFile: join(dir, 'cert') })).toThrow(/both/);
+  });
+
+  it('can ask for a version at least', async () => {
+    const { outcome } = await sendOnce({ ca: CERT, serverName: 'receiver.test', minVersion: 'TLSv1.3' });
+    expect(outcome).toMatchObject({ kind: 'accepted' });
+    expect(() => createSender({ url, userAgent: 'a', tls: { minVersion: 'TLSv9' as never } })).toThrow(/TLS/);
   });
 });

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { decodeWriteRequest, encodeLabels, WireError, WriteRequestBuilder } from '../../src/index.ts';
+import { decodeWriteRequest, encodeLabels, METRIC_TYPES, WireError, WriteRequestBuilder } from '../../src/index.ts';
 import { encodeProtoRequest } from './proto.ts';
 
 const label = fc.record({ name: fc.string({ unit: 'binary' }), value: fc.string({ unit: 'binary' }) });
@@ -20,10 +20,15 @@ const request = fc.record({
 });
 
 describe('decoding a request', () => {
-  it('reads what an independent encoder wrote, and skips metadata', () => {
+  it('reads what an independent encoder wrote', () => {
     fc.assert(
       fc.property(request, (message) => {
-        const { timeseries } = decodeWriteRequest(encodeProtoRequest(message));
+        const { timeseries, metadata } = decodeWriteRequest(encodeProtoRequest(message));
+        expect(metadata).toEqual(
+          message.metadata.map(({ type, metric_family_name, help }) => {
+            return { type: METRIC_TYPES[type], family: metric_family_name, help, unit: '' };
+          }),
+        );
         const plain = timeseries.map((series) => ({
           labels: series.labels.map(([name, value]) => ({ name, value })),
           samples: series.samples.map((s) => ({ value: s.value, timestamp: s.timestampMs })),
@@ -86,6 +91,7 @@ describe('decoding a request', () => {
         labels: [['__name__', 'x']],
         samples: [{ value: 7, bits: 0x401c000000000000n, timestampMs: -1 }],
         exemplars: [],
+        histograms: [],
       },
     ]);
   });

@@ -59,6 +59,7 @@ describe('building a request', () => {
         expect(timeseries).toEqual(
           samples.map((s) => ({
             labels: PROTO_LABELS,
+            histograms: [],
             samples: [{ value: s.value, timestamp: String(s.timestampMs) }],
             exemplars: s.exemplars.map((e) => ({
               labels: [{ name: 'trace_id', value: e.id }],

@@ -1,41 +1,11 @@
 // A live check: a real Prometheus with its remote-write receiver takes what this package sends.
 
-import { type ChildProcess, spawn } from 'node:child_process';
-import { accessSync, constants } from 'node:fs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createSender, encodeExemplarLabels, encodeLabels, type Sender, WriteRequestBuilder } from '../src/index.ts';
+import { createSender, encodeExemplarLabels, encodeLabels, type Sender, WriteRequestBuilder } from '../../src/index.ts';
+import { api, findBinary, type Live, liveTitle, startPrometheus } from './servers.ts';
 
-const PROMETHEUS = findPrometheus();
-const TITLE = PROMETHEUS
-  ? 'a real Prometheus'
-  : 'a real Prometheus (skipped: no binary in PROMETHEUS_BIN, at /usr/bin/prometheus or in PATH)';
-
-function findPrometheus(): string | undefined {
-  const inPath = (process.env['PATH'] ?? '').split(delimiter).map((dir) => join(dir, 'prometheus'));
-  return [process.env['PROMETHEUS_BIN'], '/usr/bin/prometheus', ...inPath].find((path) => {
-    if (!path) return false;
-    try {
-      accessSync(path, constants.X_OK);
-      return true;
-    } catch {
-      return false;
-    }
-  });
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
-}
+const PROMETHEUS = findBinary('PROMETHEUS_BIN', 'prometheus');
+const TITLE = liveTitle('a real Prometheus', PROMETHEUS, 'PROMETHEUS_BIN', 'prometheus');
 
 interface Matrix {
   metric: Record<string, string>;
@@ -44,53 +14,21 @@ interface Matrix {
 
 describe.skipIf(PROMETHEUS === undefined)(TITLE, () => {
   let base = '';
-  let dir = '';
-  let server: ChildProcess | undefined;
+  let live: Live | undefined;
   let sender: Sender;
 
   beforeAll(async () => {
-    dir = await mkdtemp(join(tmpdir(), 'remote-write-'));
-    await writeFile(join(dir, 'prometheus.yml'), 'global: {}\n');
-    const port = await freePort();
-    base = `http://127.0.0.1:${port}`;
-    server = spawn(
-      PROMETHEUS!,
-      [
-        '--web.enable-remote-write-receiver',
-        '--enable-feature=exemplar-storage',
-        `--config.file=${join(dir, 'prometheus.yml')}`,
-        `--storage.tsdb.path=${join(dir, 'data')}`,
-        `--web.listen-address=127.0.0.1:${port}`,
-      ],
-      { stdio: ['ignore', 'ignore', 'pipe'] },
-    );
-    // Its log is read to the end, or the pipe would fill up and stop it.
-    const log = createInterface({ input: server.stderr! });
-    await new Promise<void>((resolve, reject) => {
-      log.on('line', (line) => {
-        if (line.includes('Server is ready to receive web requests')) resolve();
-      });
-      log.once('close', () => reject(new Error('Prometheus ended before it was ready')));
-    });
+    live = await startPrometheus(PROMETHEUS!, 'exemplar-storage');
+    base = live.base;
     sender = createSender({ url: `${base}/api/v1/write`, userAgent: 'remote-write-ts-test/0.1' });
   });
 
   afterAll(async () => {
     await sender?.close();
-    if (server !== undefined && server.exitCode === null) {
-      const gone = new Promise((resolve) => server!.once('exit', resolve));
-      server.kill('SIGKILL');
-      await gone;
-    }
-    await rm(dir, { recursive: true, force: true });
+    await live?.remove();
   });
 
-  async function query<T>(path: string, parameters: Record<string, string>): Promise<T> {
-    const response = await fetch(`${base}/api/v1/${path}?${new URLSearchParams(parameters)}`);
-    const answer = (await response.json()) as { status: string; data: T };
-    expect(answer.status).toBe('success');
-    return answer.data;
-  }
+  const query = <T>(path: string, parameters: Record<string, string>) => api<T>(base, path, parameters);
 
   async function send(fill: (builder: WriteRequestBuilder) => void): Promise<void> {
     const builder = new WriteRequestBuilder();

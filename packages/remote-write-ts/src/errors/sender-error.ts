@@ -4,11 +4,19 @@
  * - `bad_url`: not absolute, not http or https, or with credentials inside.
  * - `forbidden_header`: a header that the protocol or the sender itself sets.
  * - `bad_header`: not a legal name or value, or given twice.
- * - `bad_auth`: both kinds at once, or a value that no header can carry.
+ * - `bad_auth`: more than one kind at once, a value that no header can carry, or an environment variable that isn't set.
  * - `bad_tls`: certificates or keys that can't be read.
- * - `bad_option`: a number out of range.
+ * - `bad_proxy`: a proxy's URL or header that can't be used.
+ * - `bad_option`: a number out of range, or options that contradict each other.
  */
-export type SenderErrorCode = 'bad_url' | 'forbidden_header' | 'bad_header' | 'bad_auth' | 'bad_tls' | 'bad_option';
+export type SenderErrorCode =
+  | 'bad_url'
+  | 'forbidden_header'
+  | 'bad_header'
+  | 'bad_auth'
+  | 'bad_tls'
+  | 'bad_proxy'
+  | 'bad_option';
 
 /** The message never holds a secret, a header's value or the URL. */
 export class SenderError extends Error {

@@ -1,0 +1,6 @@
+export { createRemoteWrite, type DropReason, type RemoteWrite, type RemoteWriteStats } from './client.ts';
+export type { ProtocolChoice } from './negotiation.ts';
+export type { MetadataOptions, QueueOptions, RemoteWriteOptions, WriterOptions } from './options.ts';
+export { MAX_NAMED_POINTS, type Refusal, type WriteDropReason, type WriteOutcome } from './outcome.ts';
+export { ClosedError } from './queue.ts';
+export { createWriter, type WriteOptions, type Writer } from './writer.ts';

@@ -1,0 +1,62 @@
+// Which protocol an endpoint speaks, learnt from its answers: 2.0 is tried first, and remembered is what was understood. A
+// receiver that knows only 1.0 reads a 2.0 request as an empty one and says 204, so an answer without Written headers is
+// no success. Source: Prometheus Remote-Write 2.0, "Required Written Response Headers" and "Backward Compatibility".
+
+import type { SendOutcome } from '../sender/index.ts';
+import type { Protocol } from '../wire/index.ts';
+
+export type ProtocolChoice = Protocol | 'auto';
+
+export interface Negotiation {
+  /** What is known; undefined before the first answer that says something. */
+  readonly agreed: Protocol | undefined;
+  /** For the next request. */
+  choose(): Protocol;
+  /**
+   * Learns from the answer to a request.
+   * @returns `resend`: the receiver didn't understand 2.0, and the same data must go to it as 1.0.
+   */
+  learn(protocol: Protocol, outcome: SendOutcome): 'final' | 'resend';
+}
+
+/** @param reprobeMs after which 2.0 is tried again on an endpoint that didn't speak it. */
+export function createNegotiation(choice: ProtocolChoice, reprobeMs: number, now: () => number): Negotiation {
+  if (choice !== 'auto') return { agreed: choice, choose: () => choice, learn: () => 'final' };
+  let agreed: Protocol | undefined;
+  let triedMs = 0;
+
+  function agree(protocol: Protocol): void {
+    if (agreed !== protocol) triedMs = now();
+    agreed = protocol;
+  }
+
+  return {
+    get agreed() {
+      return agreed;
+    },
+    choose() {
+      if (agreed !== '1.0') return '2.0';
+      if (now() - triedMs < reprobeMs) return '1.0';
+      triedMs = now(); // one request tries, not all that are about to go
+      return '2.0';
+    },
+    learn(protocol, outcome) {
+      if (outcome.kind === 'aborted') return 'final';
+      if (protocol === '1.0') {
+        // What a 400 to 2.0 left open.
+        if (outcome.kind === 'accepted' && agreed === undefined) agree('1.0');
+        return 'final';
+      }
+      if (outcome.written !== undefined) {
+        agree('2.0');
+        return 'final';
+      }
+      if (outcome.kind === 'accepted' || outcome.status === 415) {
+        agree('1.0');
+        return 'resend';
+      }
+      // Older receivers say 400 to what they can't decode; a receiver of 2.0 says it of bad data.
+      return outcome.status === 400 && agreed !== '2.0' ? 'resend' : 'final';
+    },
+  };
+}

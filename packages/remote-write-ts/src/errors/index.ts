@@ -1,0 +1,1 @@
+export { SenderError, type SenderErrorCode } from './sender-error.ts';

@@ -1,0 +1,77 @@
+// What is sent, before it is bytes: so that a batch can be written in either protocol, split, or lose what is too old.
+
+import { CUSTOM_BUCKETS_SCHEMA, checkHistogram, type NativeHistogram } from '../histogram/index.ts';
+import type { Exemplar, Series } from '../labels/index.ts';
+import { checkStart, checkTimestamp, type Protocol } from '../wire/index.ts';
+
+interface AnyPoint {
+  series: Series;
+  /** Milliseconds since the Unix epoch. Within a series it must rise from point to point. */
+  timestampMs: number;
+}
+
+interface CountedPoint extends AnyPoint {
+  /** When counting began, ms since the Unix epoch; only 2.0 carries it. 0 or missing: not known. */
+  startMs?: number;
+  exemplars?: readonly Exemplar[];
+}
+
+export interface SamplePoint extends CountedPoint {
+  kind: 'sample';
+  /** Any NaN is the ordinary one: a series ends by a point of kind `stale`. */
+  value: number;
+}
+
+export interface HistogramPoint extends CountedPoint {
+  kind: 'histogram';
+  histogram: NativeHistogram;
+}
+
+/** The end of a series of samples. */
+export interface StalePoint extends AnyPoint {
+  kind: 'stale';
+}
+
+/** The end of a series of native histograms. */
+export interface StaleHistogramPoint extends AnyPoint {
+  kind: 'stale_histogram';
+}
+
+export type Point = SamplePoint | HistogramPoint | StalePoint | StaleHistogramPoint;
+
+/** Stale markers count as what they end. */
+export interface PointCounts {
+  samples: number;
+  histograms: number;
+  exemplars: number;
+}
+
+/** @throws RangeError, HistogramError: for a point that no request could carry, or that a receiver would refuse. */
+export function checkPoint(point: Point): void {
+  checkTimestamp(point.timestampMs);
+  if (point.kind === 'stale' || point.kind === 'stale_histogram') return;
+  if (point.startMs) checkStart(point.startMs, point.timestampMs);
+  for (const exemplar of point.exemplars ?? []) checkTimestamp(exemplar.timestampMs);
+  if (point.kind === 'histogram') checkHistogram(point.histogram);
+}
+
+/** Custom buckets exist only in 2.0. */
+export function isCarriedBy(protocol: Protocol, point: Point): boolean {
+  return protocol === '2.0' || point.kind !== 'histogram' || point.histogram.schema !== CUSTOM_BUCKETS_SCHEMA;
+}
+
+export function exemplarsOf(point: Point): readonly Exemplar[] {
+  return (point.kind === 'sample' || point.kind === 'histogram') && point.exemplars ? point.exemplars : NO_EXEMPLARS;
+}
+
+const NO_EXEMPLARS: readonly Exemplar[] = [];
+
+export function countPoints(points: readonly Point[]): PointCounts {
+  const counts: PointCounts = { samples: 0, histograms: 0, exemplars: 0 };
+  for (const point of points) {
+    if (point.kind === 'sample' || point.kind === 'stale') counts.samples++;
+    else counts.histograms++;
+    counts.exemplars += exemplarsOf(point).length;
+  }
+  return counts;
+}

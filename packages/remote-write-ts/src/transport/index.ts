@@ -1,0 +1,9 @@
+export { type Proxy, type ProxyOptions, type ProxySettings, proxyFor } from './proxy.ts';
+export { loadTls, type TlsOptions } from './tls.ts';
+export {
+  createPoolTransport,
+  type PoolTransportOptions,
+  type Transport,
+  type TransportRequest,
+  type TransportResponse,
+} from './transport.ts';
