@@ -27,6 +27,8 @@ export interface OpenLog {
   /** A directory, or a topic. */
   readonly place: string;
   stats(): LogStats;
+  /** The shard could not read a record. */
+  deadLetter(letter: { partition: number; offset: number; reason: string }): void;
   /** After a loss of the shards: resolves when they are ours again. */
   regain(): Promise<void>;
   close(): Promise<void>;
@@ -56,6 +58,7 @@ export async function openLog({ config, now, logger, ...events }: OpenLogOptions
     log,
     place: path,
     stats: () => ({ embedded: log.stats() }),
+    deadLetter: () => undefined,
     regain: () => Promise.reject(new Error('an embedded log is never lost to another process')),
     close: () => log.close(),
   };
@@ -88,6 +91,7 @@ async function openKafka({ config, now, logger, onLost, onPartition, signal }: O
       if (held !== undefined) logger.warn({ topic, err: error, alsoHeldBack: held }, what);
     },
     sink: { compression },
+    ...(settings.deadLetterTopic === undefined ? {} : { deadLetterTopic: settings.deadLetterTopic }),
     now,
     signal,
   });
@@ -95,6 +99,7 @@ async function openKafka({ config, now, logger, onLost, onPartition, signal }: O
     log,
     place: topic,
     stats: () => ({ kafka: { ...log.stats(), lag: log.lag() } }),
+    deadLetter: (letter) => log.deadLetter(letter),
     regain: () => log.regain(),
     close: () => log.close(),
   };

@@ -42,6 +42,7 @@ const REFUSAL_HINTS: Readonly<Record<string, string>> = {
   overloaded: 'too many bytes are under way at the same time',
   disk_full: "the log's disk is full",
   log_unavailable: 'the log is out of reach',
+  log_incompatible: "the topic is read in an encoding that can't hold OTLP",
 };
 
 function nothingReceived(view: StatusView, { drops }: PipelineStage): Finding {

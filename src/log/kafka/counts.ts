@@ -27,5 +27,7 @@ export function emptyStats(): KafkaLogStats {
     repeatedCommits: 0,
     appendedRecords: 0,
     failedAppends: 0,
+    deadLetters: 0,
+    lostDeadLetters: 0,
   };
 }

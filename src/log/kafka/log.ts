@@ -7,6 +7,7 @@ import { registerCodecs } from './codecs.ts';
 import { Connection } from './connection.ts';
 import { KafkaConsumer } from './consumer.ts';
 import { emptyStats } from './counts.ts';
+import { type DeadLetter, DeadLetters } from './dead-letters.ts';
 import { createEnvelopeReader, type EnvelopeReader } from './envelope.ts';
 import { GroupFence } from './fence.ts';
 import { GroupMember } from './group-member.ts';
@@ -76,6 +77,7 @@ class TopicLog implements KafkaLog {
   private readonly groups: Connection | undefined;
   private readonly envelopes: EnvelopeReader;
   private readonly sink: KafkaSink;
+  private readonly deadLetters: DeadLetters | undefined;
   private readonly counts: KafkaLogStats = emptyStats();
   private readonly consumers = new Set<KafkaConsumer>();
   private known: number[] = [];
@@ -89,6 +91,15 @@ class TopicLog implements KafkaLog {
     this.queries = new Connection(options, 'query');
     if (options.group !== undefined) this.groups = new Connection(options, 'group');
     this.envelopes = createEnvelopeReader(options);
+    if (options.deadLetterTopic !== undefined) {
+      this.deadLetters = new DeadLetters({
+        queries: this.queries,
+        target: new Connection({ ...options, topic: options.deadLetterTopic }, 'dead-letters'),
+        stats: this.counts,
+        now: options.now,
+        onTrouble: (what, error) => this.options.onTrouble?.(what, error),
+      });
+    }
     this.sink = new KafkaSink(options, this.counts);
   }
 
@@ -137,7 +148,11 @@ class TopicLog implements KafkaLog {
       now,
       envelopes: this.envelopes,
       stats: this.counts,
-      onSkipped: (skipped) => this.options.onSkipped?.(skipped),
+      onSkipped: (skipped) => {
+        this.options.onSkipped?.(skipped);
+        const { reason, partition, offset } = skipped;
+        if (reason === 'undecodable' || reason === 'invalid_tenant') this.deadLetter({ partition, offset, reason });
+      },
       onTrouble: (what, error) => this.options.onTrouble?.(what, error),
       onStop: (stopped) => this.consumers.delete(stopped),
     });
@@ -150,6 +165,10 @@ class TopicLog implements KafkaLog {
 
   append(records: readonly AppendRecord[]): Promise<void> {
     return this.sink.append(records, this.partitions);
+  }
+
+  deadLetter(letter: DeadLetter): void {
+    this.deadLetters?.add(letter);
   }
 
   lag(): Map<number, Lag> {
@@ -180,6 +199,7 @@ class TopicLog implements KafkaLog {
     await Promise.all([...this.consumers].map((consumer) => consumer.stop()));
     this.fence?.end(new LogError('log_closed', 'the log is closed'));
     await Promise.all([this.sink.close(), this.member?.stop()]);
+    this.deadLetters?.close();
     for (const connection of [this.reads, this.queries, this.groups]) connection?.close();
   }
 

@@ -75,6 +75,8 @@ export interface KafkaLogOptions {
     /** A single record may be so large; the topic's `max.message.bytes` decides in the end. 64 MiB by default. */
     maxRecordBytes?: number;
   };
+  /** Records that are skipped as `undecodable` or of an `invalid_tenant`, or handed to `deadLetter`, are copied to this topic. */
+  deadLetterTopic?: string;
   /** How often the topic is asked for new partitions. 10 s by default. */
   metadataMs?: number;
   connectionTimeoutMs?: number;
@@ -129,11 +131,16 @@ export interface KafkaLogStats {
   repeatedCommits: number;
   appendedRecords: number;
   failedAppends: number;
+  /** Copied to the dead letter topic, and not copied. */
+  deadLetters: number;
+  lostDeadLetters: number;
 }
 
 export interface KafkaLog extends LogSource, LogSink {
   readonly fence?: CommitFence;
   startOffset(partition: number): Promise<number>;
+  /** Copies a record that can't be used to the dead letter topic, if there is one. */
+  deadLetter(letter: { partition: number; offset: number; reason: string }): void;
   lag(): Map<number, Lag>;
   stats(): KafkaLogStats;
   /** After a loss: waits until the group gives the shards back, and opens the fence for a new take-over. */

@@ -6,14 +6,14 @@ import type { Connection } from './connection.ts';
 import type { EnvelopeReader } from './envelope.ts';
 import { decodeFetchResponse } from './fetch-response.ts';
 import { fetchRaw } from './kafkajs.ts';
-import { type RecordVisitor, readRecords, recordSet } from './record-batch.ts';
+import { type RecordView, type RecordVisitor, readRecords, recordSet } from './record-batch.ts';
 
 const EARLIEST = '-2';
 const LATEST = '-1';
 const OFFSET_OUT_OF_RANGE = 1;
 const TRIES = 20;
 const RETRY_MS = 250;
-const IDENTIFY_BYTES = 1024 * 1024;
+const ONE_RECORD_BYTES = 1024 * 1024;
 
 /** `end` is the end for readers of committed records: an open transaction holds it back. */
 export async function bounds(connection: Connection, partition: number): Promise<LogBounds> {
@@ -39,13 +39,27 @@ export async function identify(
 ): Promise<{ timestampMs: number; crc: number } | undefined> {
   const { start, end } = await bounds(connection, partition);
   if (offset < start || offset >= end) return undefined;
+  return readOne(connection, partition, offset, (record) => {
+    const envelope = envelopes.open(record);
+    if (typeof envelope === 'string') return undefined;
+    return { timestampMs: record.timestampMs, crc: crc32c(envelope.bytes, envelope.start, envelope.end) };
+  });
+}
+
+/** What `look` makes of one record of the topic; undefined if it is gone. */
+export function readOne<T>(
+  connection: Connection,
+  partition: number,
+  offset: number,
+  look: (record: RecordView) => T | undefined,
+): Promise<T | undefined> {
   return retried(connection, async () => {
     const call = {
       topic: connection.topic,
-      partitions: [{ partition, fetchOffset: String(offset), maxBytes: IDENTIFY_BYTES }],
+      partitions: [{ partition, fetchOffset: String(offset), maxBytes: ONE_RECORD_BYTES }],
       maxWaitTime: 500,
       minBytes: 1,
-      maxBytes: IDENTIFY_BYTES,
+      maxBytes: ONE_RECORD_BYTES,
     };
     const response = await connection.onLeader(partition, (broker) => fetchRaw(broker, call, decodeFetchResponse));
     const part = response.partitions[0];
@@ -53,12 +67,10 @@ export async function identify(
     if (part?.errorCode === OFFSET_OUT_OF_RANGE) return undefined;
     if (part === undefined || part.errorCode !== 0)
       throw new LogError('log_unavailable', `partition ${partition}: error ${part?.errorCode ?? response.errorCode}`);
-    let found: { timestampMs: number; crc: number } | undefined;
+    let found: T | undefined;
     const visitor: RecordVisitor = {
       record: (record) => {
-        const envelope = record.offset === offset ? envelopes.open(record) : 'tombstone';
-        if (typeof envelope !== 'string')
-          found = { timestampMs: record.timestampMs, crc: crc32c(envelope.bytes, envelope.start, envelope.end) };
+        if (record.offset === offset) found = look(record);
         return false;
       },
       skipped: () => undefined,

@@ -19,6 +19,7 @@ export const REFUSAL_REASONS = [
   'stopping',
   'disk_full',
   'log_unavailable',
+  'log_incompatible',
   'log_closed',
   'internal',
 ] as const;

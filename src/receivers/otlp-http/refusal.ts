@@ -32,6 +32,7 @@ export const ANSWERS: Record<RefusalReason, Answer> = {
   stopping: { status: 503, code: 14, retryAfterSeconds: 5 },
   disk_full: { status: 503, code: 14, retryAfterSeconds: 5 },
   log_unavailable: { status: 503, code: 14, retryAfterSeconds: 5 },
+  log_incompatible: { status: 400, code: 9 },
   log_closed: { status: 503, code: 14, retryAfterSeconds: 5 },
   internal: { status: 500, code: 13 },
 };
@@ -58,6 +59,8 @@ export function appendRefusal(error: unknown): unknown {
       return new Refusal('log_closed', 'the log is closed', { cause: error });
     case 'log_unavailable':
       return new Refusal('log_unavailable', 'the log is out of reach', { cause: error });
+    case 'log_incompatible':
+      return new Refusal('log_incompatible', `nothing can be taken in here: ${error.message}`, { cause: error });
     case 'record_too_large':
       return new Refusal('too_large', 'the spans make a record that is too large for the log', { cause: error });
     default:
