@@ -15,12 +15,12 @@ import { parseArgs } from 'node:util';
 import type { FoldBenchResult } from '../src/bench/fold.ts';
 import { type CorpusShape, makeCorpus, TYPICAL } from './corpus.ts';
 import type { Measurement } from './micro/measure.ts';
+import { kafkaSection, machine, PAGE, withKafkaSection } from './page-file.ts';
 import { type FoldRow, median, page, type Report } from './report.ts';
 
 const root = path.join(import.meta.dirname, '..');
 const cache = path.join(os.tmpdir(), 'spanmill-bench');
-const PAGE = path.join(root, 'docs/reference/performance.md');
-const MICRO = ['decode', 'intern', 'rows', 'buckets'];
+const MICRO = ['decode', 'intern', 'rows', 'buckets', 'boundary'];
 
 const MAX_RATIO = 2;
 
@@ -120,12 +120,11 @@ function main(): void {
     { name: 'many series', corpus: made('many', { ...TYPICAL, services: 100, operations: 15 }) },
     { name: 'very many series', corpus: made('most', { ...TYPICAL, services: 400, operations: 50 }) },
   ];
-  const cpus = os.cpus();
   const report: Report = {
     rounds,
     date: new Date().toISOString().slice(0, 10),
     node: process.version,
-    machine: `${cpus.length} × ${cpus[0]?.model.trim() ?? 'unknown'}, ${Math.round(os.totalmem() / 2 ** 30)} GiB, ${os.type()} ${os.arch()}`,
+    machine: machine(),
     folds: subjects.map((subject) => measure(subject, rounds, cli)),
     micro: MICRO.map((name) => {
       process.stderr.write(`micro-bench ${name}\n`);
@@ -135,7 +134,7 @@ function main(): void {
   };
   const text = page(report);
   process.stdout.write(text);
-  if (!values.print) writeFileSync(PAGE, text);
+  if (!values.print) writeFileSync(PAGE, withKafkaSection(text, kafkaSection(readFileSync(PAGE, 'utf8'))));
   for (const { name, isDefault, ratio } of report.folds) {
     if (!isDefault || ratio <= MAX_RATIO) continue;
     process.stderr.write(`${name}: ${ratio.toFixed(2)} times the baseline, more than ${MAX_RATIO}\n`);

@@ -1,7 +1,15 @@
 // The whole of spanmill in one process: log, receivers, shards, API. The only place, with the commands, that knows every module.
 
-import { buildStatusView, createApiServer, type StatusView } from './api/index.ts';
-import { type Config, resolveTenant, SINGLE_TENANT } from './config/index.ts';
+import { buildStatusView, createApiServer, type OverridesView, type StatusView } from './api/index.ts';
+import {
+  type Config,
+  explainTenant,
+  OverridesWatch,
+  resolveTenant,
+  resolveTenants,
+  SINGLE_TENANT,
+  type TenantSettings,
+} from './config/index.ts';
 import { LogError } from './log/index.ts';
 import { type OpenLog, openLog } from './open-log.ts';
 import { ReceiverSet } from './receiver-set.ts';
@@ -38,6 +46,9 @@ export class App {
   private readonly options: AppOptions;
   private opened: OpenLog | undefined;
   private hosts: ShardHost[] = [];
+  private readonly overrides: OverridesWatch;
+  /** Of all shards; fixed for the life of the process. */
+  private boundaryMs: number | undefined;
   /** Ends the wait for the log while it is being opened. */
   private readonly opening = new AbortController();
   private regaining: Promise<void> | undefined;
@@ -62,6 +73,13 @@ export class App {
     this.options = options;
     this.startedAtMs = options.now();
     const { config, logger } = options;
+    this.overrides = new OverridesWatch({
+      config,
+      check: (settings, tenant) => this.problemsOf(settings, tenant),
+      onChange: (next) => this.configure(next),
+      logger,
+      now: options.now,
+    });
     this.api = createApiServer({
       host: config.server.httpListenAddress,
       port: config.server.httpListenPort,
@@ -75,6 +93,8 @@ export class App {
         ownMetrics: () => this.ownMetrics(),
         readiness: () => this.readiness(),
         status: () => this.status(),
+        overrides: () => this.overridesView(),
+        tenantOverrides: (tenant) => explainTenant(this.overrides.config, tenant),
       },
     });
   }
@@ -128,6 +148,7 @@ export class App {
       signal: this.opening.signal,
     });
     await this.startHosts();
+    this.overrides.start();
     const { log } = this.opened;
     this.receivers = new ReceiverSet({
       config,
@@ -160,12 +181,18 @@ export class App {
     const { config, logger } = this.options;
     const { log } = this.opened!;
     const plan = await shardPlan(config, shard, log, logger);
+    this.boundaryMs ??= plan.boundaryMs;
+    // The settings of now, not of when the process started: from here on `configure` finds the host.
+    const settings = resolveTenants(this.overrides.config);
     return new ShardHost({
-      plan: { ...plan, fatalRecords: this.fatalRecords },
+      plan: { ...plan, settings, boundaryMs: this.boundaryMs, fatalRecords: this.fatalRecords },
       log,
       logger,
       onCommitted: (_tMs, offsets) => log.release(new Map(offsets)),
-      onPoison: ({ reason }) => this.undecodable.set(reason, (this.undecodable.get(reason) ?? 0) + 1),
+      onPoison: ({ partition, offset, reason }) => {
+        this.undecodable.set(reason, (this.undecodable.get(reason) ?? 0) + 1);
+        this.opened?.deadLetter({ partition, offset, reason });
+      },
       ...(config.shards.count > 1 ? { onBatch: (batch) => this.traceWatch.see(shard, batch) } : {}),
       onGap: ({ from, to }) => {
         this.lostRecords += to - from;
@@ -173,6 +200,24 @@ export class App {
       },
       onFailed: (error) => this.hostFailed(shard, error),
     });
+  }
+
+  /** What a running process can't take over: it says what a restart would do. */
+  private problemsOf(settings: TenantSettings, tenant: string): { key: string[]; message: string }[] {
+    const problems = unbuiltSettings(tenant, settings).map((message) => ({ key: [] as string[], message }));
+    const { boundaryMs } = this;
+    if (boundaryMs !== undefined && settings.collectionIntervalMs % boundaryMs !== 0) {
+      problems.push({
+        key: ['metrics_generator', 'collection_interval'],
+        message: `${settings.collectionIntervalMs / 1_000}s is no multiple of ${boundaryMs / 1_000}s, the time between two ledger entries of this process: restart it for this interval`,
+      });
+    }
+    return problems;
+  }
+
+  private configure(config: Config): void {
+    const settings = resolveTenants(config);
+    for (const host of this.hosts) host.configure(settings);
   }
 
   private hostOf(partition: number): ShardHost | undefined {
@@ -232,6 +277,7 @@ export class App {
   }
 
   private async end(deadlineMs: number): Promise<void> {
+    this.overrides.stop();
     await this.receivers?.stop(Math.min(deadlineMs, RECEIVER_STOP_MS));
     this.opening.abort();
     await Promise.all(this.hosts.map((host) => host.stop(deadlineMs)));
@@ -271,8 +317,21 @@ export class App {
       splitTraces: this.traceWatch.splitTraces,
       undecodable: this.undecodable,
       latencies: this.latencies.summaries(),
+      overrides: this.overrides,
       nowMs: this.options.now(),
     });
+  }
+
+  private overridesView(): OverridesView {
+    const { config, failures, lastSuccessMs } = this.overrides;
+    const { merge, perTenantFile, tenants } = config.overrides;
+    return {
+      merge,
+      ...(perTenantFile === undefined ? {} : { file: perTenantFile }),
+      reloadFailures: failures,
+      lastReloadSuccessfulMs: lastSuccessMs,
+      tenants: Object.keys(tenants).sort(),
+    };
   }
 
   private readiness(): { ready: boolean; reasons: string[] } {
@@ -309,7 +368,7 @@ export class App {
       undecodable: this.undecodable,
       endpoints: config.remoteWrite.endpoints.map(({ name, url }) => ({ name, url })),
       latencies: this.latencies.summaries(),
-      processorsOf: (tenant) => resolveTenant(config, tenant).processors,
+      processorsOf: (tenant) => resolveTenant(this.overrides.config, tenant).processors,
     });
   }
 }

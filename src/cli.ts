@@ -9,6 +9,7 @@ const USAGE = `Usage: spanmill [flags]            run (everything embedded, unle
        spanmill generate [flags]   make a deterministic load of spans
        spanmill simulate …         which series would these spans make?
        spanmill bench fold …       what does the fold cost here?
+       spanmill rw-relay [flags]   send a page of metrics on by remote-write
 
 Flags of run and demo:
   -config.file FILE        configuration (YAML); without it everything runs with defaults, data in ./data
@@ -29,6 +30,8 @@ async function main(args: string[]): Promise<number> {
       return (await import('./bench/fold.ts')).benchCommand(rest, io);
     case 'generate':
       return (await import('./generate/index.ts')).runGenerate(rest, io);
+    case 'rw-relay':
+      return (await import('./relay/index.ts')).relayCommand(rest, io);
     case 'demo':
       return (await import('./demo.ts')).demoCommand(rest, io);
     case 'help':

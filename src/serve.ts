@@ -11,6 +11,8 @@ import { createLogger, type Logger } from './telemetry/index.ts';
 /** From the signal to the end: Kubernetes grants 30 s. */
 const STOP_DEADLINE_MS = 25_000;
 
+const SAME_SIGNAL_MS = 1_000;
+
 export interface ServeFlags {
   configFile: string | undefined;
   expandEnv: boolean;
@@ -68,12 +70,15 @@ export async function serve(
   const ended = Promise.withResolvers<number>();
   const starting = new AbortController();
   let app: App | undefined;
-  let signals = 0;
+  let firstSignalMs: number | undefined;
   const onSignal = (signal: NodeJS.Signals) => {
-    if (++signals > 1) {
+    if (firstSignalMs !== undefined) {
+      // At a terminal, npm passes on the ^C that the terminal sends here as well.
+      if (Date.now() - firstSignalMs < SAME_SIGNAL_MS) return;
       io.stderr.write('spanmill: ended at once; what was taken in is in the log and goes on after the next start\n');
       process.exit(1);
     }
+    firstSignalMs = Date.now();
     logger.info({ signal }, 'stopping');
     starting.abort();
     ended.resolve(0);

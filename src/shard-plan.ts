@@ -6,14 +6,9 @@ import { type Committed, LogError, type LogSource } from './log/index.ts';
 import { type EndpointPlan, IN_HAND_BYTES, type ShardPlan, type TenantSettingsTable } from './shard/index.ts';
 import type { Logger } from './telemetry/index.ts';
 
-/** Settings that would change series but that this version can't honour: they are refused, never ignored. */
-export function unbuiltSettings(tenant: string, settings: TenantSettings): string[] {
-  const at = `metrics_generator settings of ${tenant}: `;
-  return [
-    ...(settings.histogramMode === 'classic'
-      ? []
-      : [`${at}generate_native_histograms: ${settings.histogramMode} is not built yet; use classic`]),
-  ];
+/** Settings that would change series but that this version can't honour: they are refused, never ignored. At present it honours all. */
+export function unbuiltSettings(_tenant: string, _settings: TenantSettings): string[] {
+  return [];
 }
 
 /** Likewise of endpoints. */

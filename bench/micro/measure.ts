@@ -7,7 +7,7 @@ export interface Measurement {
   unit: string;
 }
 
-const ROUNDS = 15;
+export const ROUNDS = 15;
 
 /** CPU nanoseconds per operation; `run` does `operations` of them. */
 export function cost(what: string, operations: number, run: () => void): Measurement {

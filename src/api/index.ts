@@ -1,4 +1,4 @@
-export type { ApiLogger, ApiProviders, ApiServer, ApiServerOptions } from './options.ts';
+export type { ApiLogger, ApiProviders, ApiServer, ApiServerOptions, OverridesView } from './options.ts';
 export { type Finding, type Pipeline, type PipelineStage, pipelineOf, type StageId } from './pipeline.ts';
 export { createApiServer } from './server.ts';
 export {

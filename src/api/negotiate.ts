@@ -27,6 +27,19 @@ export function wantsOpenMetrics(accept: string | undefined): boolean {
   return openMetrics > text || (openMetrics > 0 && openMetrics === text && isFirst);
 }
 
+const YAML_TYPES = ['application/yaml', 'application/x-yaml', 'text/yaml', 'text/x-yaml'];
+
+/** YAML only where it is named with a higher weight than JSON. */
+export function wantsYaml(accept: string | undefined): boolean {
+  let yaml = 0;
+  let json = 0;
+  for (const { value, q } of elements(accept)) {
+    if (YAML_TYPES.includes(value)) yaml = Math.max(yaml, q);
+    else if (value === 'application/json') json = Math.max(json, q);
+  }
+  return yaml > json;
+}
+
 export function acceptsGzip(acceptEncoding: string | undefined): boolean {
   let any: boolean | undefined;
   let named: boolean | undefined;

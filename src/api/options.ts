@@ -1,5 +1,6 @@
 // What the HTTP API is made of: where it listens, and what it asks for its answers. It holds no data of its own.
 
+import type { TenantExplanation } from '../config/index.ts';
 import type { StatusView } from './status-view.ts';
 
 /** Each is asked anew for each request: nothing is cached. */
@@ -9,6 +10,22 @@ export interface ApiProviders {
   ownMetrics(): Promise<{ contentType: string; body: string }>;
   readiness(): { ready: boolean; reasons: string[] };
   status(): StatusView;
+  overrides(): OverridesView;
+  /** What a tenant gets, and where from. */
+  tenantOverrides(tenant: string): TenantExplanation;
+}
+
+/** The per-tenant file as it was last found valid. */
+export interface OverridesView {
+  merge: 'deep' | 'replace';
+  /** Absent: there is none. */
+  file?: string;
+  /** Since the start. */
+  reloadFailures: number;
+  /** Ms since the epoch. */
+  lastReloadSuccessfulMs: number;
+  /** With a block of their own, or `*`; ascending. */
+  tenants: string[];
 }
 
 /** The part of a pino logger that is used. */

@@ -3,7 +3,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { promisify } from 'node:util';
 import { constants, gzip } from 'node:zlib';
-import { acceptsGzip } from './negotiate.ts';
+import { stringify } from 'yaml';
+import { acceptsGzip, wantsYaml } from './negotiate.ts';
 
 const compress = promisify(gzip);
 /** Below this the saving is less than a packet. */
@@ -22,6 +23,12 @@ export function text(status: number, line: string, headers?: Record<string, stri
 
 export function json(value: unknown): Reply {
   return { status: 200, contentType: 'application/json', body: `${JSON.stringify(value, null, 2)}\n` };
+}
+
+/** JSON, or YAML for whoever asks for it. */
+export function jsonOrYaml(request: IncomingMessage, value: unknown): Reply {
+  if (!wantsYaml(request.headers.accept)) return json(value);
+  return { status: 200, contentType: 'application/yaml', body: stringify(value) };
 }
 
 export async function send(request: IncomingMessage, response: ServerResponse, reply: Reply): Promise<void> {

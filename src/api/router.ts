@@ -1,11 +1,11 @@
-// Which handler a request goes to: an exact path and a method from a table. Paths are compared as they were sent: nothing is
+// Which handler a request goes to: a path and a method from a table. Paths are compared as they were sent: nothing is
 // decoded, joined or normalised, so there is nothing to trick.
 
 import type { IncomingMessage } from 'node:http';
 import { type Reply, text } from './reply.ts';
 
 export type Handler = (request: IncomingMessage) => Reply | Promise<Reply>;
-/** By path, then by method. HEAD goes to GET's handler. */
+/** By path, then by method. HEAD goes to GET's handler. A path that ends in `/*` is that of everything one level below. */
 export type Routes = ReadonlyMap<string, Readonly<Record<string, Handler>>>;
 
 const MAX_TARGET_LENGTH = 8_192;
@@ -16,7 +16,7 @@ export function route(routes: Routes, request: IncomingMessage): Handler {
   if (target.length > MAX_TARGET_LENGTH)
     return () => text(414, `the request target is longer than ${MAX_TARGET_LENGTH} characters`);
   const path = pathOf(target);
-  const methods = routes.get(path);
+  const methods = routes.get(path) ?? routes.get(`${path.slice(0, path.lastIndexOf('/'))}/*`);
   if (!methods) return () => text(404, `no page at ${shown(path)}`);
   const method = request.method ?? '';
   const handler = Object.hasOwn(methods, method) ? methods[method] : method === 'HEAD' ? methods['GET'] : undefined;

@@ -7,8 +7,8 @@ import { OPENMETRICS_TYPE, TEXT_TYPE, wantsOpenMetrics } from './negotiate.ts';
 import type { ApiServerOptions } from './options.ts';
 import { PAGE_HEADERS, statusPage } from './page.ts';
 import { pipelineOf } from './pipeline.ts';
-import { json, type Reply, text } from './reply.ts';
-import type { Handler, Routes } from './router.ts';
+import { json, jsonOrYaml, type Reply, text } from './reply.ts';
+import { type Handler, pathOf, type Routes } from './router.ts';
 import { withoutSecrets } from './secrets.ts';
 import type { StatusView } from './status-view.ts';
 
@@ -16,6 +16,7 @@ const DEFAULT_PROVIDER_TIMEOUT_MS = 30_000;
 /** Cheap, and asked by whoever restarts the process if no answer comes: they are never refused for load. */
 export const PROBES: readonly string[] = ['/ready', '/-/ready', '/-/healthy', '/api/echo'];
 const OPENMETRICS_EMPTY = '# EOF\n';
+const BAD_TENANT = "the org id is not 1 to 150 characters of 0-9 A-Z a-z ! - _ . * ' ( ), or is . or ..";
 /** A list of tenants in an answer is at most this long. */
 const MAX_TENANTS = 1_000;
 
@@ -38,6 +39,13 @@ export function apiRoutes(options: ApiServerOptions): Routes {
     const { ready, reasons } = providers.readiness();
     if (ready) return text(200, 'ready');
     return text(503, reasons.length === 0 ? 'not ready' : reasons.map(oneLine).join('\n'));
+  };
+
+  const tenantOverrides: Handler = (request) => {
+    const path = pathOf(request.url ?? '');
+    const tenant = path.slice(path.lastIndexOf('/') + 1);
+    if (!isTenantId(tenant)) return text(404, BAD_TENANT);
+    return jsonOrYaml(request, providers.tenantOverrides(tenant));
   };
 
   const status = (): StatusView => withoutSecrets(providers.status());
@@ -64,6 +72,8 @@ export function apiRoutes(options: ApiServerOptions): Routes {
     ['/api/echo', get(() => ({ status: 200, contentType: 'text/plain; charset=utf-8', body: 'echo' }))],
     ['/api/status/buildinfo', get(() => json(buildInfo(options.version)))],
     ['/status', get(() => json(statusBody(status())))],
+    ['/status/overrides', get((request) => jsonOrYaml(request, providers.overrides()))],
+    ['/status/overrides/*', get(tenantOverrides)],
   ]);
 }
 
@@ -82,9 +92,7 @@ function tenantOf(request: IncomingMessage): { id: string } | { refusal: Reply }
   const id = Array.isArray(header) ? header.join(',') : header;
   if (id === undefined || id === '') return { refusal: text(401, 'no org id') };
   if (!isTenantId(id)) {
-    return {
-      refusal: text(400, "the org id is not 1 to 150 characters of 0-9 A-Z a-z ! - _ . * ' ( ), or is . or .."),
-    };
+    return { refusal: text(400, BAD_TENANT) };
   }
   return { id };
 }

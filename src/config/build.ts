@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto';
 import type { z } from 'zod';
 import type { Config, KafkaLogSettings, RemoteWriteEndpoint, TlsSettings } from './config.ts';
+import { checkNaming } from './naming.ts';
 import type { Path } from './problem.ts';
 import type { configFile } from './schema/file.ts';
 import type { YamlSource } from './yaml-source.ts';
@@ -57,6 +58,7 @@ export function buildConfig(parsed: Parsed, written: Record<string, unknown>, so
   ingestKafka(parsed, config, source);
   checkLog(config, source);
   checkPorts(config, source);
+  checkNaming(config, source);
   return config;
 }
 

@@ -94,6 +94,8 @@ export interface OverridesSettings {
   tenants: Record<string, TenantBlock>;
   perTenantFile?: string;
   perTenantPeriodMs: number;
+  /** Variables for `${…}` in the per-tenant file; absent = they are taken as they stand. */
+  expandWith?: Readonly<Record<string, string | undefined>>;
 }
 
 export interface Config {

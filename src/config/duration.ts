@@ -50,3 +50,16 @@ export function parseBytes(text: string): Parsed {
   const bytes = Number(match[1]) * UNIT_BYTES[match[2] ?? '']!;
   return Number.isSafeInteger(bytes) ? { ok: bytes } : { error: `"${text}" is not a whole number of bytes` };
 }
+
+/** As it would be written: `1h30m`, `15s`, `250ms`. */
+export function durationText(ms: number): string {
+  let text = '';
+  let left = ms;
+  for (const unit of ['h', 'm', 's'] as const) {
+    const count = Math.floor(left / UNIT_MS[unit]!);
+    if (count > 0) text += `${count}${unit}`;
+    left -= count * UNIT_MS[unit]!;
+  }
+  if (left > 0) text += `${Number(left.toFixed(6))}ms`;
+  return text === '' ? '0s' : text;
+}

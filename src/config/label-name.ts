@@ -12,6 +12,16 @@ export function sanitizeLabelName(name: string): string {
   return name.replace(/[^a-zA-Z0-9_]/gu, '_');
 }
 
+/**
+ * A name as the collector's Prometheus exporters spell it: each run of characters outside `[a-zA-Z0-9_]`, and of underscores, becomes
+ * one `_`; `key` or `key_` goes before a leading underscore or digit.
+ */
+export function otelLabelName(name: string): string {
+  const label = name.replace(/[^a-zA-Z0-9]+/gu, '_');
+  if (label.startsWith('_')) return `key${label}`;
+  return /^[0-9]/.test(label) ? `key_${label}` : label;
+}
+
 /** The label of a configured dimension or mapping of span metrics: sanitized, and `__` before a name that an intrinsic owns. */
 export function dimensionLabelName(name: string): string {
   const label = sanitizeLabelName(name);

@@ -5,11 +5,13 @@ import { buildConfig } from './build.ts';
 import type { Config, TenantBlock } from './config.ts';
 import { expandEnv, unexpandedVariable } from './expand-env.ts';
 import { mappingCollisions } from './label-name.ts';
+import { namingProblems } from './naming.ts';
 import { type ParsedText, parseText } from './parse.ts';
 import { Findings, type Path, pathText } from './problem.ts';
 import { resolveTenant } from './resolve.ts';
 import { configFile } from './schema/file.ts';
 import { tenantFile } from './schema/overrides.ts';
+import type { TenantSettings } from './tenant.ts';
 import type { YamlSource } from './yaml-source.ts';
 
 export interface LoadOptions {
@@ -33,6 +35,9 @@ export interface Loaded {
 
 type FileOptions = Pick<LoadOptions, 'expandEnv' | 'env' | 'readFile'>;
 
+/** What is wrong with a tenant's settings though its block is valid; `key` is the path in the block. */
+export type TenantCheck = (settings: TenantSettings, tenant: string) => { key: Path; message: string }[];
+
 /** @throws ConfigError with every problem of the file and of the per-tenant file. */
 export function loadConfig(options: LoadOptions = {}): Loaded {
   const findings = new Findings();
@@ -49,6 +54,7 @@ export function loadConfig(options: LoadOptions = {}): Loaded {
   if (main.value === undefined) findings.throwIfAny();
   const config = buildConfig(main.value!, main.written, main.source);
   config.overrides.tenants = blocksOf(tenants);
+  if (options.expandEnv) config.overrides.expandWith = options.env ?? process.env;
   findings.throwIfAny();
   checkTenants(config, main.source, tenants?.source);
   findings.throwIfAny();
@@ -60,7 +66,7 @@ export function loadConfig(options: LoadOptions = {}): Loaded {
  * The configuration with the per-tenant file read again.
  * @throws ConfigError; the caller then keeps what it has.
  */
-export function reloadTenants(config: Config, options: FileOptions = {}): Loaded {
+export function reloadTenants(config: Config, options: FileOptions & { check?: TenantCheck } = {}): Loaded {
   const path = config.overrides.perTenantFile;
   if (path === undefined) return { config, notes: [] };
   const findings = new Findings();
@@ -68,8 +74,19 @@ export function reloadTenants(config: Config, options: FileOptions = {}): Loaded
   findings.throwIfAny();
   const next: Config = { ...config, overrides: { ...config.overrides, tenants: blocksOf(tenants) } };
   checkTenants(next, undefined, tenants?.source);
+  if (options.check && tenants) checkEach(next, tenants, options.check);
   findings.throwIfAny();
+  if (tenants) sayOfTenants(next, tenants);
   return { config: next, notes: findings.allNotes() };
+}
+
+function checkEach(config: Config, { source }: Tenants, check: TenantCheck): void {
+  for (const tenant of Object.keys(config.overrides.tenants)) {
+    for (const { key, message } of check(resolveTenant(config, tenant), tenant)) {
+      const path = ['overrides', tenant, ...key];
+      source.problem(source.has(path) ? path : ['overrides', tenant], message);
+    }
+  }
 }
 
 type Tenants = ParsedText<{ overrides: Record<string, TenantBlock> }>;
@@ -138,7 +155,16 @@ const SPAN_METRICS: Path = ['metrics_generator', 'processor', 'span_metrics'];
 function checkTenants(config: Config, main: YamlSource | undefined, tenants: YamlSource | undefined): void {
   const said = new Set<string>();
   for (const tenant of [undefined, ...Object.keys(config.overrides.tenants)]) {
-    const { spanMetrics } = resolveTenant(tenant === undefined ? withoutTenants(config) : config, tenant ?? '');
+    const resolved = resolveTenant(tenant === undefined ? withoutTenants(config) : config, tenant ?? '');
+    const { spanMetrics } = resolved;
+    for (const { key, message } of namingProblems(resolved)) {
+      const inTenant: Path = ['overrides', tenant ?? '', 'metrics_generator', key];
+      const isOwn = tenants?.has(inTenant) === true;
+      if (!isOwn && said.has(key)) continue;
+      if (!isOwn) said.add(key);
+      const path = isOwn ? inTenant : ['overrides', 'defaults', 'metrics_generator', key];
+      (isOwn ? tenants : (main ?? tenants))?.problem(path, message);
+    }
     for (const { index, message } of mappingCollisions(spanMetrics.dimensions, spanMetrics.dimensionMappings)) {
       const own: Path = ['overrides', tenant ?? '', ...SPAN_METRICS];
       const defaults: Path = ['overrides', 'defaults', ...SPAN_METRICS];
@@ -181,7 +207,11 @@ function sayWhatDiffers(config: Config, main: ParsedText<unknown>, tenants: Tena
       main.source.note(['overrides', 'defaults'], `names no processors: ${processors} run (in Tempo nothing would)`);
     }
   }
-  if (tenants === undefined) return;
+  if (tenants !== undefined) sayOfTenants(config, tenants);
+}
+
+function sayOfTenants(config: Config, tenants: Tenants): void {
+  const written = (config.written['overrides'] as Record<string, unknown> | undefined)?.['defaults'];
   const supplied = leaves(written ?? {}, []);
   const blocks = (tenants.written['overrides'] ?? {}) as Record<string, unknown>;
   for (const [tenant, block] of Object.entries(blocks)) {

@@ -2,7 +2,7 @@
 // that it can be stored with an epoch.
 
 import type { Config, GeneratorOverrides, GeneratorStatic, TenantBlock } from './config.ts';
-import type { ProcessorName, TenantSettings } from './tenant.ts';
+import type { OtelSpanMetricsSettings, ProcessorName, TenantSettings } from './tenant.ts';
 
 /** What runs where no file names processors. */
 const DEFAULT_PROCESSORS: readonly ProcessorName[] = ['span-metrics', 'service-graphs'];
@@ -26,6 +26,18 @@ export function resolveTenant(config: Config, tenant: string): TenantSettings {
   }
   const replaced = withNativeDefaults(own.metricsGenerator, fallback);
   return settings(config.generator, replaced, { processors: replaced.processors ?? [], falseUndoesPrefix: false });
+}
+
+/** A name no tenant can have: its settings are those of tenants without a block of their own. */
+const NOBODY = '\u0000';
+
+/** Of everybody: of each tenant with a block, and of all others. */
+export function resolveTenants(config: Config): { defaults: TenantSettings; tenants: Record<string, TenantSettings> } {
+  const named = Object.keys(config.overrides.tenants).filter((tenant) => tenant !== '*');
+  return {
+    defaults: resolveTenant(config, NOBODY),
+    tenants: Object.fromEntries(named.map((tenant) => [tenant, resolveTenant(config, tenant)])),
+  };
 }
 
 /** The tenant's own block, else the block for everybody else. */
@@ -76,6 +88,7 @@ export function settings(fixed: GeneratorStatic, block: GeneratorOverrides, rule
   const ownSpans = block.processor?.spanMetrics ?? {};
   const ownGraphs = block.processor?.serviceGraphs ?? {};
   const ownHosts = block.processor?.hostInfo ?? {};
+  const graphDefaults = fixed.naming === 'otel' ? collectorGraphs(fixed) : graphs;
   const prefix = rules.falseUndoesPrefix
     ? ownGraphs.enableClientServerPrefix
     : ownGraphs.enableClientServerPrefix || undefined;
@@ -84,7 +97,8 @@ export function settings(fixed: GeneratorStatic, block: GeneratorOverrides, rule
     collectionIntervalMs: block.collectionInterval || fixed.registry.collectionInterval,
     disableCollection: block.disableCollection ?? false,
     slackMs: block.ingestionTimeRangeSlack || fixed.metricsIngestionTimeRangeSlack,
-    staleDurationMs: fixed.registry.staleDuration,
+    staleDurationMs:
+      (fixed.naming === 'otel' && fixed.otel.spanMetrics.seriesExpiration) || fixed.registry.staleDuration,
     maxLabelNameLength: fixed.registry.maxLabelNameLength,
     maxLabelValueLength: fixed.registry.maxLabelValueLength,
     externalLabels: { ...fixed.registry.externalLabels },
@@ -98,7 +112,7 @@ export function settings(fixed: GeneratorStatic, block: GeneratorOverrides, rule
     nativeMaxBuckets: block.nativeHistogramMaxBucketNumber!,
     nativeMinResetMs: block.nativeHistogramMinResetDuration!,
     spanNameSanitization: block.spanNameSanitization ?? '',
-    traceIdLabelName: block.traceIdLabelName || 'traceID',
+    traceIdLabelName: block.traceIdLabelName || (fixed.naming === 'otel' ? 'trace_id' : 'traceID'),
     remoteWriteHeaders: { ...block.remoteWriteHeaders },
     spanMetrics: {
       histogramBuckets: [...(ownSpans.histogramBuckets ?? spans.histogramBuckets)],
@@ -118,16 +132,16 @@ export function settings(fixed: GeneratorStatic, block: GeneratorOverrides, rule
       filterPolicies: policies(ownSpans.filterPolicies ?? spans.filterPolicies),
     },
     serviceGraphs: {
-      waitMs: graphs.wait,
-      maxItems: graphs.maxItems,
-      histogramBuckets: [...(ownGraphs.histogramBuckets ?? graphs.histogramBuckets)],
-      dimensions: [...(ownGraphs.dimensions ?? graphs.dimensions)],
-      peerAttributes: [...(ownGraphs.peerAttributes ?? graphs.peerAttributes)],
-      databaseNameAttributes: [...graphs.databaseNameAttributes],
-      enableClientServerPrefix: prefix ?? graphs.enableClientServerPrefix,
+      waitMs: graphDefaults.wait,
+      maxItems: graphDefaults.maxItems,
+      histogramBuckets: [...(ownGraphs.histogramBuckets ?? graphDefaults.histogramBuckets)],
+      dimensions: [...(ownGraphs.dimensions ?? graphDefaults.dimensions)],
+      peerAttributes: [...(ownGraphs.peerAttributes ?? graphDefaults.peerAttributes)],
+      databaseNameAttributes: [...graphDefaults.databaseNameAttributes],
+      enableClientServerPrefix: prefix ?? graphDefaults.enableClientServerPrefix,
       enableMessagingSystemLatencyHistogram:
         ownGraphs.enableMessagingSystemLatencyHistogram ?? graphs.enableMessagingSystemLatencyHistogram,
-      enableVirtualNodeLabel: ownGraphs.enableVirtualNodeLabel ?? graphs.enableVirtualNodeLabel,
+      enableVirtualNodeLabel: ownGraphs.enableVirtualNodeLabel ?? graphDefaults.enableVirtualNodeLabel,
       spanMultiplierKey: ownGraphs.spanMultiplierKey || graphs.spanMultiplierKey,
       enableTracestateSpanMultiplier: ownGraphs.enableTracestateSpanMultiplier ?? graphs.enableTracestateSpanMultiplier,
       filterPolicies: policies(ownGraphs.filterPolicies ?? graphs.filterPolicies),
@@ -136,6 +150,37 @@ export function settings(fixed: GeneratorStatic, block: GeneratorOverrides, rule
       hostIdentifiers: [...(ownHosts.hostIdentifiers ?? fixed.processor.hostInfo.hostIdentifiers)],
       metricName: ownHosts.metricName || fixed.processor.hostInfo.metricName,
     },
+    naming: fixed.naming,
+    otel: {
+      suffixes: fixed.otel.translationStrategy === 'UnderscoreEscapingWithSuffixes',
+      resourceLabels: !fixed.otel.featureGates.includes('connector.spanmetrics.excludeResourceMetrics'),
+      otelStatusCode: fixed.otel.featureGates.includes('spanmetrics.statusCodeConvention.useOtelPrefix'),
+      spanMetrics: collectorSpans(fixed, ownSpans.histogramBuckets),
+    },
+  };
+}
+
+/** A tenant's own buckets are in seconds. */
+function collectorSpans(fixed: GeneratorStatic, ownBuckets: number[] | undefined): OtelSpanMetricsSettings {
+  const { seriesExpiration: _, ...options } = fixed.otel.spanMetrics;
+  const perSecond = options.unit === 's' ? 1 : 1000;
+  const buckets = ownBuckets?.map((bound) => Number((bound * perSecond).toPrecision(15))) ?? options.buckets;
+  return { ...options, buckets: [...buckets] };
+}
+
+/** What the collector's service_graph connector does where Tempo's keys are not set. */
+function collectorGraphs(fixed: GeneratorStatic): GeneratorStatic['processor']['serviceGraphs'] {
+  const { serviceGraph: options } = fixed.otel;
+  return {
+    ...fixed.processor.serviceGraphs,
+    wait: options.store.ttl,
+    maxItems: options.store.maxItems,
+    histogramBuckets: options.latencyHistogramBuckets.map((ms) => ms / 1000),
+    dimensions: options.dimensions,
+    peerAttributes: options.virtualNodePeerAttributes,
+    databaseNameAttributes: options.databaseNameAttributes,
+    enableClientServerPrefix: true,
+    enableVirtualNodeLabel: options.virtualNodeExtraLabel,
   };
 }
 

@@ -63,6 +63,48 @@ export interface HostInfoSettings {
   metricName: string;
 }
 
+/** Whose names, labels and buckets the series have: Tempo's, the OpenTelemetry Collector's, or both from the same rows. */
+export type Naming = 'tempo' | 'otel' | 'both';
+
+export interface OtelDimension {
+  name: string;
+  /** Value where neither the span nor its resource has the attribute; null: no label. */
+  default: string | null;
+}
+
+/** Options of the collector's span_metrics connector that Tempo's generator has no word for. */
+export interface OtelSpanMetricsSettings {
+  namespace: string;
+  dimensions: OtelDimension[];
+  callsDimensions: OtelDimension[];
+  durationDimensions: OtelDimension[];
+  /** Null: events are not counted. */
+  eventsDimensions: OtelDimension[] | null;
+  /** Built-in dimensions that are left out, e.g. `span.name`. */
+  excludeDimensions: string[];
+  histogram: 'explicit' | 'exponential' | 'off';
+  unit: 'ms' | 's';
+  /** Upper bounds in the unit. */
+  buckets: number[];
+  maxSize: number;
+  exemplars: boolean;
+  /** Resource attributes that tell series apart; none: all that have a label. */
+  keyAttributes: string[];
+  /** Label sets of one metric for each job and instance; 0 = unlimited. */
+  cardinalityLimit: number;
+  samplingMethod: boolean;
+}
+
+export interface OtelSettings {
+  /** Do metric names end in their unit and `_total`? */
+  suffixes: boolean;
+  /** Have span metrics `job` and `instance`, and is there `target_info`? */
+  resourceLabels: boolean;
+  /** `otel_status_code` (OK, ERROR or none) in place of `status_code`. */
+  otelStatusCode: boolean;
+  spanMetrics: OtelSpanMetricsSettings;
+}
+
 /** Names that `processors` may hold (rule book, section 0). */
 export const PROCESSOR_NAMES = [
   'span-metrics',
@@ -104,4 +146,6 @@ export interface TenantSettings {
   spanMetrics: SpanMetricsSettings;
   serviceGraphs: ServiceGraphsSettings;
   hostInfo: HostInfoSettings;
+  naming: Naming;
+  otel: OtelSettings;
 }

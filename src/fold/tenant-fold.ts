@@ -7,6 +7,8 @@ import { Decoder, ExtractionPlan, type SpanBatch } from '../otlp/index.ts';
 import {
   AttributeSymbols,
   hostInfoSpec,
+  otelSpanMetricsSpec,
+  otelValueText,
   type Processor,
   type ProcessorContext,
   spanMetricsSpec,
@@ -22,7 +24,11 @@ const SWEEP_PERIOD_MS = 300_000;
 const CARDINALITY_PERIOD_MS = 15_000;
 
 /** The processors there are: a new one is added here. */
-const SPECS = [spanMetricsSpec, serviceGraphsSpec, hostInfoSpec] as const;
+const SPECS = {
+  tempo: [spanMetricsSpec, serviceGraphsSpec, hostInfoSpec],
+  both: [spanMetricsSpec, serviceGraphsSpec, hostInfoSpec],
+  otel: [otelSpanMetricsSpec, serviceGraphsSpec, hostInfoSpec],
+} as const;
 
 export interface TenantFoldOptions {
   tenant: string;
@@ -189,10 +195,17 @@ export class TenantFold {
 
   private build(): void {
     const { settings, registry } = this;
-    const specs = SPECS.map((spec) => spec(settings)).filter((spec) => spec !== undefined);
+    // Settings that were stored before there were namings have none.
+    const specs = SPECS[settings.naming ?? 'tempo'].map((spec) => spec(settings)).filter((spec) => spec !== undefined);
     const plan = new ExtractionPlan(specs.flatMap((spec) => spec.keys));
     this.decoder = new Decoder(plan);
-    this.symbols = new AttributeSymbols(plan, this.decoder.resources, registry, settings.maxLabelValueLength);
+    this.symbols = new AttributeSymbols(
+      plan,
+      this.decoder.resources,
+      registry,
+      settings.maxLabelValueLength,
+      settings.naming === 'otel' ? otelValueText : undefined,
+    );
     const context: ProcessorContext = {
       tenant: this.tenant,
       settings,

@@ -26,6 +26,7 @@ export class AttributeSymbols {
   private readonly registry: Registry;
   /** Bytes; 0 = no limit. */
   private readonly maxValueLength: number;
+  private readonly valueText: typeof valueText;
   private readonly width: number;
   private ofResource: Int32Array;
   private others = new ByteTable();
@@ -36,7 +37,15 @@ export class AttributeSymbols {
   private resourceGeneration = 0;
   private registryGeneration = 0;
 
-  constructor(plan: ExtractionPlan, resources: ResourceTable, registry: Registry, maxValueLength: number) {
+  /** @param textOf how values that are no strings are spelt */
+  constructor(
+    plan: ExtractionPlan,
+    resources: ResourceTable,
+    registry: Registry,
+    maxValueLength: number,
+    textOf = valueText,
+  ) {
+    this.valueText = textOf;
     this.resources = resources;
     this.registry = registry;
     this.maxValueLength = maxValueLength;
@@ -86,9 +95,26 @@ export class AttributeSymbols {
     return batch.slotStart[span * batch.slots + slot]! < 0 ? ABSENT : this.spanValue(batch, span, slot);
   }
 
+  /** The span's first attribute with the slot's key, else the resource's; ABSENT if neither has it. */
+  spanFirst(batch: SpanBatch, span: number, slot: number): number {
+    if (batch.slotStart[span * batch.slots + slot]! >= 0) return this.spanValue(batch, span, slot);
+    return this.resourceFirst(batch.resource[span]!, slot);
+  }
+
+  /** The resource's first attribute with the slot's key; ABSENT if it has none. */
+  resourceFirst(resource: number, slot: number): number {
+    const symbol = this.ofResource[resource * this.width + FIXED + slot]!;
+    return symbol === UNKNOWN ? this.resourceValue(resource, slot) : symbol;
+  }
+
+  /** The AnyValue in [start, end) of `bytes`. */
+  valueAt(bytes: Uint8Array, start: number, end: number): number {
+    return this.text(this.valueText(bytes, start, end));
+  }
+
   private resourceValue(resource: number, slot: number): number {
     const { slotStart, slotEnd, bytes } = this.resources.get(resource);
-    const symbol = slotStart[slot]! < 0 ? ABSENT : this.text(valueText(bytes, slotStart[slot]!, slotEnd[slot]!));
+    const symbol = slotStart[slot]! < 0 ? ABSENT : this.text(this.valueText(bytes, slotStart[slot]!, slotEnd[slot]!));
     this.ofResource[resource * this.width + FIXED + slot] = symbol;
     return symbol;
   }
@@ -111,7 +137,7 @@ export class AttributeSymbols {
         wider.set(this.otherSymbols);
         this.otherSymbols = wider;
       }
-      this.otherSymbols[other] = this.text(valueText(buf, start, end));
+      this.otherSymbols[other] = this.text(this.valueText(buf, start, end));
     }
     return this.otherSymbols[other]!;
   }

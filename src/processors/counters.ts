@@ -4,6 +4,7 @@ export type DiscardReason =
   | 'outside_metrics_ingestion_slack'
   | 'span_metrics_filtered'
   | 'service_graphs_filtered'
+  | 'no_service_name'
   | 'invalid_utf8';
 
 export class TenantCounters {

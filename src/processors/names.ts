@@ -14,6 +14,7 @@ export const KIND_PRODUCER = 4;
 export const KIND_CONSUMER = 5;
 
 export const STATUS_CODES = ['STATUS_CODE_UNSET', 'STATUS_CODE_OK', 'STATUS_CODE_ERROR'] as const;
+export const STATUS_OK = 1;
 export const STATUS_ERROR = 2;
 
 /** Numbers outside the enum print as they are. */

@@ -2,7 +2,7 @@
 // fills the key with symbols and finds its row. Hot file: `process` runs for every span (bench/fold).
 
 import type { SpanMetricsSettings, TenantSettings } from '../config/index.ts';
-import { dimensionLabelName } from '../config/index.ts';
+import { dimensionLabelName, otelLabelName } from '../config/index.ts';
 import type { SpanBatch } from '../otlp/index.ts';
 import {
   BucketIndex,
@@ -15,16 +15,21 @@ import {
   type PartWithNative,
   type RowTable,
   type TableSchema,
+  withSecondNames,
 } from '../registry/index.ts';
 import { ABSENT, type AttributeSymbols } from './attribute-symbols.ts';
 import { constantLabels } from './constant-labels.ts';
 import { histogramSpec } from './histogram-spec.ts';
 import type { Processor, ProcessorContext, ProcessorSpec } from './processor.ts';
+import { secondNames, sharedHistogram } from './second-names.ts';
 import { compileFilter, filterKeys, type SpanFilter } from './span-filter.ts';
 import { SpanWeight, weightKeys } from './span-weight.ts';
-import { TargetInfo } from './target-info.ts';
+import { TargetInfo, tempoInfo } from './target-info.ts';
 
 const NAME = 'span-metrics';
+const CALLS = 'traces_spanmetrics_calls_total';
+const LATENCY = 'traces_spanmetrics_latency';
+const SIZE = 'traces_spanmetrics_size_total';
 
 /** The parts that may be on, in the order in which a limit sees them. */
 interface Parts {
@@ -36,7 +41,7 @@ interface Parts {
 type Source =
   | { kind: 'service' | 'span_name' | 'span_kind' | 'status_code' | 'status_message' }
   | { kind: 'dimension'; key: string }
-  | { kind: 'mapping'; keys: string[]; join: string }
+  | { kind: 'mapping'; name: string; keys: string[]; join: string }
   /** Wins only if it is not empty; else what was there before stays. */
   | { kind: 'job' | 'instance'; otherwise: Source | undefined };
 
@@ -105,7 +110,7 @@ export class SpanMetrics implements Processor {
     this.slots = this.sources.map((source) => slotsOf(source, (key) => plan.slotOf(key)));
     this.operations = Uint8Array.from(this.sources, (source) => OPERATIONS[source.kind] ?? OTHER);
     this.operands = Int32Array.from(this.slots, (slots) => slots[0] ?? -1);
-    const schema = spanMetricsSchema(context.tenant, settings, names, parts);
+    const schema = spanMetricsSchema(context.tenant, settings, labels, parts);
     this.table = context.registry.table(schema);
     this.rules = context.registry.labelRules(schema);
     this.filter = compileFilter(settings.spanMetrics.filterPolicies, context);
@@ -114,11 +119,11 @@ export class SpanMetrics implements Processor {
       settings.spanMetrics.enableTracestateSpanMultiplier,
       context,
     );
-    this.targetInfo = settings.spanMetrics.enableTargetInfo ? new TargetInfo(context) : undefined;
+    this.targetInfo = settings.spanMetrics.enableTargetInfo ? new TargetInfo(context, tempoInfo(context)) : undefined;
     const latency = schema.parts.find((part): part is HistogramPart => part.kind === 'histogram');
     this.buckets = new BucketIndex(latency?.bounds ?? []);
-    this.countColumn = columnOf(schema, 'traces_spanmetrics_calls_total');
-    this.sizeColumn = columnOf(schema, 'traces_spanmetrics_size_total');
+    this.countColumn = columnOf(schema, CALLS);
+    this.sizeColumn = columnOf(schema, SIZE);
     this.native = schema.parts.find(hasNative);
     this.latencyColumn = this.native ? -1 : (latency?.column ?? -1);
     this.exemplarBase = latency?.exemplarBase ?? 0;
@@ -289,20 +294,42 @@ export class SpanMetrics implements Processor {
   }
 }
 
-function spanMetricsSchema(tenant: string, settings: TenantSettings, names: string[], parts: Parts): TableSchema {
-  return makeSchema(
+function spanMetricsSchema(
+  tenant: string,
+  settings: TenantSettings,
+  labels: ReadonlyMap<string, Source>,
+  parts: Parts,
+): TableSchema {
+  const isBoth = settings.naming === 'both';
+  const { histogramBuckets: bounds } = settings.spanMetrics;
+  const names = [...labels.keys()].sort();
+  const schema = makeSchema(
     NAME,
     names,
     [
-      ...(parts.count ? [{ kind: 'counter', metric: 'traces_spanmetrics_calls_total' } as const] : []),
+      ...(parts.count ? [{ kind: 'counter', metric: CALLS } as const] : []),
       ...(parts.latency
-        ? [histogramSpec(settings, 'traces_spanmetrics_latency', settings.spanMetrics.histogramBuckets)]
+        ? [isBoth ? sharedHistogram(settings, LATENCY, bounds) : histogramSpec(settings, LATENCY, bounds)]
         : []),
-      ...(parts.size ? [{ kind: 'counter', metric: 'traces_spanmetrics_size_total' } as const] : []),
+      ...(parts.size ? [{ kind: 'counter', metric: SIZE } as const] : []),
     ],
     constantLabels(tenant, settings),
     settings.traceIdLabelName,
   );
+  if (!isBoth) return schema;
+  const collectorLabels = names.map((name) => collectorLabel(name, labels.get(name)!));
+  return withSecondNames(
+    schema,
+    secondNames(tenant, settings, schema.parts, collectorLabels, ({ metric }) =>
+      metric === CALLS ? 'calls' : metric === LATENCY ? 'duration' : undefined,
+    ),
+  );
+}
+
+function collectorLabel(name: string, source: Source): string {
+  if (source.kind === 'service') return 'service_name';
+  if (source.kind === 'dimension') return otelLabelName(source.key);
+  return source.kind === 'mapping' ? otelLabelName(source.name) : name;
 }
 
 function columnOf(schema: TableSchema, metric: string): number {
@@ -331,7 +358,7 @@ function compileLabels(settings: SpanMetricsSettings, maxNameLength: number): Ma
   if (on.statusMessage) set('status_message', { kind: 'status_message' });
   for (const key of settings.dimensions) set(dimensionLabelName(key), { kind: 'dimension', key });
   for (const { name, sourceLabels, join } of settings.dimensionMappings) {
-    set(dimensionLabelName(name), { kind: 'mapping', keys: sourceLabels, join });
+    set(dimensionLabelName(name), { kind: 'mapping', name, keys: sourceLabels, join });
   }
   if (settings.enableTargetInfo) {
     set('job', { kind: 'job', otherwise: labels.get('job') });

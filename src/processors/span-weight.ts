@@ -32,15 +32,20 @@ export class SpanWeight {
     return multiplierKey !== '' || tracestate ? new SpanWeight(multiplierKey, tracestate, context) : undefined;
   }
 
-  of(batch: SpanBatch, span: number): number {
-    if (this.tracestate && batch.stateEnd[span]! > batch.stateStart[span]!) {
-      const state = utf8Text(batch.bytes.subarray(batch.stateStart[span]!, batch.stateEnd[span]!));
-      if (state !== this.lastState) {
-        this.lastState = state;
-        this.lastWeight = tracestateWeight(state);
-      }
-      if (this.lastWeight > 0) return this.lastWeight;
+  /** Weight by the tracestate alone; 0 = it says nothing. */
+  ofTracestate(batch: SpanBatch, span: number): number {
+    if (!this.tracestate || batch.stateEnd[span]! <= batch.stateStart[span]!) return 0;
+    const state = utf8Text(batch.bytes.subarray(batch.stateStart[span]!, batch.stateEnd[span]!));
+    if (state !== this.lastState) {
+      this.lastState = state;
+      this.lastWeight = tracestateWeight(state);
     }
+    return this.lastWeight;
+  }
+
+  of(batch: SpanBatch, span: number): number {
+    const weight = this.ofTracestate(batch, span);
+    if (weight > 0) return weight;
     if (this.slot < 0) return 1;
     const at = span * batch.slots + this.slot;
     const start = batch.slotStart[at]!;

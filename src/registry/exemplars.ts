@@ -11,6 +11,17 @@ const INTS = 8;
 /** LENGTH of an id that is not of 16 bytes; 0 = the last observation had no trace id. */
 const ODD = 255;
 
+/** Exemplars one after another; the columns own their buffers, and are stored. */
+export interface ExemplarColumns {
+  /** Place of the row. */
+  exemplarRows: Uint32Array;
+  exemplarBuckets: Uint32Array;
+  exemplarValues: Float64Array;
+  /** Length of each trace id, and their bytes. */
+  exemplarLengths: Uint32Array;
+  exemplarBytes: Uint8Array;
+}
+
 export class ExemplarPool {
   count = 0;
   private readonly perRow: number;
@@ -78,19 +89,49 @@ export class ExemplarPool {
     this.ints[i * INTS + LENGTH] = length === 0 ? 0 : ODD;
   }
 
-  /** Visits what will be said: exemplars whose last observation had a trace id that isn't all zeros, in order of first sight. */
-  visit(visitor: (row: number, bucket: number, value: number, traceId: Uint8Array) => void): void {
-    const { ints, values, count } = this;
+  /**
+   * What will be said, in order of first sight: exemplars whose last observation had a trace id that isn't all zeros, of the rows that
+   * have a place: `places[row]` is it + 1, or 0.
+   */
+  columns(places: Int32Array): ExemplarColumns {
+    const { ints, values, count, perRow } = this;
     const bytes = new Uint8Array(ints.buffer);
+    const rows = new Uint32Array(count);
+    const buckets = new Uint32Array(count);
+    const said = new Float64Array(count);
+    const lengths = new Uint32Array(count);
+    let room = count * ID_BYTES;
+    for (const id of this.oddIds.values()) room += id.length;
+    const ids = new Uint8Array(room);
+    let n = 0;
+    let top = 0;
     for (let i = 0; i < count; i++) {
       const o = i * INTS;
-      if (ints[o + LENGTH] === 0) continue;
-      const at = (o + ID) * 4;
-      const id = ints[o + LENGTH] === ID_BYTES ? bytes.subarray(at, at + ID_BYTES) : this.oddIds.get(i)!;
-      if (id.every((b) => b === 0)) continue;
       const owner = ints[o + OWNER]!;
-      visitor(Math.floor(owner / this.perRow), owner % this.perRow, values[o >> 1]!, id);
+      const row = Math.floor(owner / perRow);
+      if (ints[o + LENGTH] === 0 || places[row] === 0) continue;
+      const start = top;
+      if (ints[o + LENGTH] === ID_BYTES) {
+        if ((ints[o + ID]! | ints[o + ID + 1]! | ints[o + ID + 2]! | ints[o + ID + 3]!) === 0) continue;
+        for (let at = (o + ID) * 4, end = at + ID_BYTES; at < end; at++) ids[top++] = bytes[at]!;
+      } else {
+        const id = this.oddIds.get(i)!;
+        if (id.every((b) => b === 0)) continue;
+        ids.set(id, top);
+        top += id.length;
+      }
+      rows[n] = places[row]! - 1;
+      buckets[n] = owner - row * perRow;
+      said[n] = values[o >> 1]!;
+      lengths[n++] = top - start;
     }
+    return {
+      exemplarRows: rows.slice(0, n),
+      exemplarBuckets: buckets.slice(0, n),
+      exemplarValues: said.slice(0, n),
+      exemplarLengths: lengths.slice(0, n),
+      exemplarBytes: ids.slice(0, top),
+    };
   }
 
   clear(): void {

@@ -7,7 +7,7 @@ import { type NativeColumns, type NativeState, readNatives } from './native-sect
 import type { RowsColumns, RowsMeta } from './row-sections.ts';
 import type { TableSchema } from './schema.ts';
 import type { Section } from './section.ts';
-import { type SeriesSpec, seriesOf } from './series.ts';
+import { exemplarSlots, type SeriesSpec, seriesOf } from './series.ts';
 
 export interface ImageExemplar {
   bucket: number;
@@ -34,6 +34,7 @@ export class TableImage {
   readonly schema: TableSchema;
   readonly series: readonly SeriesSpec[];
   readonly rows = new Map<number, ImageRow>();
+  private readonly slots: Int32Array | undefined;
   /** Rows that ended at the boundary this image stands at. Those of their series that no live row has now get a stale marker. */
   ended: ImageRow[] = [];
   /** Rows that carry something of this boundary only (zero samples, exemplars). */
@@ -42,6 +43,7 @@ export class TableImage {
   constructor(schema: TableSchema) {
     this.schema = schema;
     this.series = seriesOf(schema);
+    this.slots = exemplarSlots(schema);
   }
 
   /** Forgets what belonged to the boundary before. */
@@ -89,7 +91,7 @@ export class TableImage {
       const n = columns.exemplarLengths[i]!;
       const row = this.rows.get(columns.ids[index]!);
       row?.exemplars.push({
-        bucket: columns.exemplarBuckets[i]!,
+        bucket: this.slots?.[columns.exemplarBuckets[i]!] ?? columns.exemplarBuckets[i]!,
         value: columns.exemplarValues[i]!,
         traceId: columns.exemplarBytes.subarray(top, top + n),
       });

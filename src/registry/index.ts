@@ -21,9 +21,12 @@ export {
   type NativePart,
   type Part,
   type PartSpec,
+  type SecondNames,
+  type SecondPart,
   seriesOfPart,
   type TableSchema,
+  withSecondNames,
 } from './schema.ts';
 export type { Column, Section, StateHolder } from './section.ts';
-export { type SeriesSpec, seriesLabels, seriesOf, seriesValues } from './series.ts';
+export { INSTANCE_LABEL, type SeriesSpec, seriesLabels, seriesOf, seriesValues } from './series.ts';
 export { EMPTY_SYMBOL, Symbols } from './symbols.ts';

@@ -28,35 +28,58 @@ export interface NativeColumns {
   nativeExemplarBytes: Uint8Array;
 }
 
-export function nativeColumns(natives: NativeRows, rows: readonly number[]): Record<string, Column> {
-  const all = rows.flatMap((row) => Array.from({ length: natives.perRow }, (_, slot) => natives.get(row, slot)));
-  const buckets = all.reduce((sum, histogram) => sum + (histogram?.length ?? 0), 0);
-  const indexes = new Int32Array(buckets);
-  const counts = new Float64Array(buckets);
-  let top = 0;
-  for (const histogram of all) {
-    if (!histogram) continue;
-    indexes.set(histogram.indexes.subarray(0, histogram.length), top);
-    counts.set(histogram.counts.subarray(0, histogram.length), top);
-    top += histogram.length;
+/** Of these rows, in their order. In loops over indices, as in row-sections.ts. */
+export function nativeColumns(natives: NativeRows, rows: Int32Array): Record<string, Column> {
+  const { perRow } = natives;
+  const all: (NativeHistogram | undefined)[] = [];
+  let buckets = 0;
+  for (let i = 0; i < rows.length; i++) {
+    for (let slot = 0; slot < perRow; slot++) {
+      const histogram = natives.get(rows[i]!, slot);
+      all.push(histogram);
+      if (histogram) buckets += histogram.length;
+    }
   }
-  const exemplars = all.flatMap((histogram) => histogram?.exemplars?.list() ?? []);
-  const columns: NativeColumns = {
-    nativeSchemas: Int32Array.from(all, (one) => one?.schema ?? NONE),
-    nativeLengths: Uint32Array.from(all, (one) => one?.length ?? 0),
-    nativeExemplars: Uint32Array.from(all, (one) => one?.exemplars?.count ?? 0),
-    nativeZeros: Float64Array.from(all, (one) => one?.zeroCount ?? 0),
-    nativeSums: Float64Array.from(all, (one) => one?.sum ?? 0),
-    nativeResetMs: Float64Array.from(all, (one) => one?.resetMs ?? 0),
-    nativeDueMs: Float64Array.from(all, (one) => (one === undefined || one.dueMs === NEVER ? 0 : one.dueMs)),
-    nativeIndexes: indexes,
-    nativeCounts: counts,
+  const columns = {
+    nativeSchemas: new Int32Array(all.length).fill(NONE),
+    nativeLengths: new Uint32Array(all.length),
+    nativeExemplars: new Uint32Array(all.length),
+    nativeZeros: new Float64Array(all.length),
+    nativeSums: new Float64Array(all.length),
+    nativeResetMs: new Float64Array(all.length),
+    nativeDueMs: new Float64Array(all.length),
+    nativeIndexes: new Int32Array(buckets),
+    nativeCounts: new Float64Array(buckets),
+  };
+  let top = 0;
+  for (let i = 0; i < all.length; i++) {
+    const histogram = all[i];
+    if (!histogram) continue;
+    columns.nativeSchemas[i] = histogram.schema;
+    columns.nativeLengths[i] = histogram.length;
+    columns.nativeExemplars[i] = histogram.exemplars?.count ?? 0;
+    columns.nativeZeros[i] = histogram.zeroCount;
+    columns.nativeSums[i] = histogram.sum;
+    columns.nativeResetMs[i] = histogram.resetMs;
+    columns.nativeDueMs[i] = histogram.dueMs === NEVER ? 0 : histogram.dueMs;
+    const { indexes, counts } = histogram;
+    for (let b = 0; b < histogram.length; b++, top++) {
+      columns.nativeIndexes[top] = indexes[b]!;
+      columns.nativeCounts[top] = counts[b]!;
+    }
+  }
+  const said: NativeColumns = { ...columns, ...exemplarColumns(all) };
+  return { ...said };
+}
+
+function exemplarColumns(histograms: readonly (NativeHistogram | undefined)[]) {
+  const exemplars = histograms.flatMap((histogram) => histogram?.exemplars?.list() ?? []);
+  return {
     nativeExemplarValues: Float64Array.from(exemplars, ({ value }) => value),
     nativeExemplarMs: Float64Array.from(exemplars, ({ atMs }) => atMs),
     nativeExemplarLengths: Uint32Array.from(exemplars, ({ traceId }) => traceId.length),
     nativeExemplarBytes: new Uint8Array(Buffer.concat(exemplars.map(({ traceId }) => traceId))),
   };
-  return { ...columns };
 }
 
 /** A native histogram as a boundary tells it. Owns its arrays. */

@@ -1,6 +1,7 @@
 // Rows as sections: what changed since the last boundary, everything, and the way back into a table. The columns are stored
 // in the ledger (src/ledger/FORMAT.md names them); whoever changes them changes a format.
 
+import type { ExemplarColumns } from './exemplars.ts';
 import { type NativeColumns, nativeColumns, readNatives, restoreNative } from './native-sections.ts';
 import type { RowTable } from './rows.ts';
 import type { TableSchema } from './schema.ts';
@@ -15,7 +16,8 @@ export interface RowsMeta extends Record<string, unknown> {
   endedLately?: [identity: string, tMs: number][];
 }
 
-export interface RowsColumns {
+/** The place of an exemplar's row is its index in `ids`. */
+export interface RowsColumns extends ExemplarColumns {
   /** Ids of rows that ended. */
   ended: Float64Array;
   /** Rows that are new: id, 1 = overflow row, and `labels.length` value lengths each, their bytes one after another. */
@@ -31,13 +33,10 @@ export interface RowsColumns {
   /** Parts said for the first time, and the time of their zero sample. */
   unborn: Uint8Array;
   zeroMs: Float64Array;
-  /** Exemplars: index into `ids`, bucket slot, value, trace id. */
-  exemplarRows: Uint32Array;
-  exemplarBuckets: Uint32Array;
-  exemplarValues: Float64Array;
-  exemplarLengths: Uint32Array;
-  exemplarBytes: Uint8Array;
 }
+
+/** Room for the values of new rows' labels; more is made at need. */
+const LIKELY_VALUE_BYTES = 16;
 
 /** The last second of the minute before `tMs`: where the zero sample of a new series belongs. */
 export function zeroTimeMs(tMs: number): number {
@@ -48,8 +47,9 @@ export function zeroTimeMs(tMs: number): number {
 export function rowChanges(table: RowTable, symbols: Symbols, tMs: number): Section {
   // A label set that ended and came back within one interval has its last sample at the boundary before, without a stale marker.
   for (const identity of table.endedIdentities) table.endedLately.set(identity, table.saidMs);
-  const dirty = Array.from(table.dirtyRows.subarray(0, table.dirtyCount));
-  const section = build(table, symbols, tMs, dirty, (row) => table.unsaid[row] === 1, table.ended);
+  const dirty = table.dirtyRows.subarray(0, table.dirtyCount);
+  const born = dirty.filter((row) => table.unsaid[row] === 1);
+  const section = build(table, symbols, tMs, dirty, born, table.ended);
   for (const identity of table.endedIdentities) table.endedLately.set(identity, tMs);
   table.forgetEndedBefore(tMs);
   table.saidMs = tMs;
@@ -60,96 +60,107 @@ export function rowChanges(table: RowTable, symbols: Symbols, tMs: number): Sect
 
 /** Everything, ascending by id. Taken right after `rowChanges` of the same boundary. */
 export function allRows(table: RowTable, symbols: Symbols, tMs: number): Section {
-  const live: number[] = [];
-  for (let row = 0; row < table.highWater; row++) if (table.live[row] === 1) live.push(row);
+  const live = new Int32Array(table.liveRows);
+  let n = 0;
+  for (let row = 0; row < table.highWater; row++) if (table.live[row] === 1) live[n++] = row;
   live.sort((a, b) => table.ids[a]! - table.ids[b]!);
-  const section = build(table, symbols, tMs, live, () => true, []);
+  const section = build(table, symbols, tMs, live, live, []);
   (section.meta as RowsMeta).endedLately = [...table.endedLately];
   return section;
 }
 
+// The fold stands still meanwhile, hence loops over indices: `from` with a function, or a view for each row, takes several times
+// as long (bench/micro/boundary.ts).
 function build(
   table: RowTable,
   symbols: Symbols,
   tMs: number,
-  rows: readonly number[],
-  isNew: (row: number) => boolean,
+  rows: Int32Array,
+  born: Int32Array,
   ended: readonly number[],
 ): Section {
   const { schema } = table;
-  const labels = schema.labels.length;
-  const born = rows.filter(isNew);
-  const bornLengths = new Uint32Array(born.length * labels);
-  let bytes = 0;
-  born.forEach((row, i) => {
-    for (let k = 0; k < labels; k++) {
-      const n = symbols.bytes(table.keys[row * labels + k]!).length;
-      bornLengths[i * labels + k] = n;
-      bytes += n;
-    }
-  });
-  const bornBytes = new Uint8Array(bytes);
-  let top = 0;
-  for (const row of born) {
-    for (let k = 0; k < labels; k++) {
-      const text = symbols.bytes(table.keys[row * labels + k]!);
-      bornBytes.set(text, top);
-      top += text.length;
-    }
-  }
-  const { width } = schema;
-  const values = new Float64Array(rows.length * width);
-  const zeroMs = new Float64Array(rows.length);
-  const standardZeroMs = zeroTimeMs(tMs);
-  const indexOf = new Map<number, number>();
-  rows.forEach((row, i) => {
-    if (width > 0) values.set(table.values.subarray(row * width, (row + 1) * width), i * width);
-    indexOf.set(row, i);
-    if (table.unborn[row] === 0) return;
-    zeroMs[i] = standardZeroMs;
-    if (table.endedLately.size === 0) return;
-    const lastMs = table.lastSampleMs(table.identity(table.keys, row * labels), tMs);
-    if (lastMs !== undefined && lastMs >= standardZeroMs) zeroMs[i] = lastMs + 1;
-  });
   const columns: RowsColumns = {
     ended: Float64Array.from(ended).sort(),
-    bornIds: Float64Array.from(born, (row) => table.ids[row]!),
-    bornOverflow: Uint8Array.from(born, (row) => (row === table.overflowRow ? 1 : 0)),
-    bornLengths,
-    bornBytes,
-    ids: Float64Array.from(rows, (row) => table.ids[row]!),
-    updatedMs: Float64Array.from(rows, (row) => table.updatedMs[row]!),
-    admitted: Uint8Array.from(rows, (row) => table.admitted[row]!),
-    values,
-    unborn: Uint8Array.from(rows, (row) => table.unborn[row]!),
-    zeroMs,
-    ...exemplarColumns(table, indexOf),
+    ...bornColumns(table, symbols, born),
+    ...changedColumns(table, rows),
+    zeroMs: zeroTimes(table, rows, tMs),
+    ...table.exemplars.columns(placesOf(table, rows)),
   };
   const meta: RowsMeta = { holder: 'rows', schema, nextId: table.nextId };
   const natives = table.natives ? nativeColumns(table.natives, rows) : {};
   return { name: `rows/${schema.name}`, meta, columns: { ...columns, ...natives } };
 }
 
-function exemplarColumns(table: RowTable, indexOf: ReadonlyMap<number, number>) {
-  const rows: number[] = [];
-  const buckets: number[] = [];
-  const values: number[] = [];
-  const ids: Uint8Array[] = [];
-  table.exemplars.visit((row, bucket, value, traceId) => {
-    const index = indexOf.get(row);
-    if (index === undefined) return;
-    rows.push(index);
-    buckets.push(bucket);
-    values.push(value);
-    ids.push(traceId);
-  });
-  return {
-    exemplarRows: Uint32Array.from(rows),
-    exemplarBuckets: Uint32Array.from(buckets),
-    exemplarValues: Float64Array.from(values),
-    exemplarLengths: Uint32Array.from(ids, (id) => id.length),
-    exemplarBytes: new Uint8Array(Buffer.concat(ids)),
-  };
+function bornColumns(table: RowTable, symbols: Symbols, born: Int32Array) {
+  const labels = table.schema.labels.length;
+  const bornIds = new Float64Array(born.length);
+  const bornOverflow = new Uint8Array(born.length);
+  const bornLengths = new Uint32Array(born.length * labels);
+  let bytes = new Uint8Array(born.length * labels * LIKELY_VALUE_BYTES);
+  let top = 0;
+  for (let i = 0; i < born.length; i++) {
+    const row = born[i]!;
+    bornIds[i] = table.ids[row]!;
+    bornOverflow[i] = row === table.overflowRow ? 1 : 0;
+    for (let k = 0; k < labels; k++) {
+      const symbol = table.keys[row * labels + k]!;
+      if (symbol === EMPTY_SYMBOL) continue;
+      const text = symbols.bytes(symbol);
+      if (top + text.length > bytes.length) {
+        const wider = new Uint8Array(2 * (top + text.length));
+        wider.set(bytes);
+        bytes = wider;
+      }
+      bytes.set(text, top);
+      bornLengths[i * labels + k] = text.length;
+      top += text.length;
+    }
+  }
+  return { bornIds, bornOverflow, bornLengths, bornBytes: bytes.slice(0, top) };
+}
+
+function changedColumns(table: RowTable, rows: Int32Array) {
+  const { width } = table.schema;
+  const n = rows.length;
+  const ids = new Float64Array(n);
+  const updatedMs = new Float64Array(n);
+  const admitted = new Uint8Array(n);
+  const unborn = new Uint8Array(n);
+  const values = new Float64Array(n * width);
+  const from = table.values;
+  for (let i = 0; i < n; i++) {
+    const row = rows[i]!;
+    ids[i] = table.ids[row]!;
+    updatedMs[i] = table.updatedMs[row]!;
+    admitted[i] = table.admitted[row]!;
+    unborn[i] = table.unborn[row]!;
+    for (let at = row * width, to = i * width, end = to + width; to < end; at++, to++) values[to] = from[at]!;
+  }
+  return { ids, updatedMs, admitted, values, unborn };
+}
+
+/** Of the rows that have parts which no boundary has said yet; 0 for the others. */
+function zeroTimes(table: RowTable, rows: Int32Array, tMs: number): Float64Array {
+  const labels = table.schema.labels.length;
+  const standardMs = zeroTimeMs(tMs);
+  const zeroMs = new Float64Array(rows.length);
+  for (let i = 0; i < rows.length; i++) {
+    const row = rows[i]!;
+    if (table.unborn[row] === 0) continue;
+    zeroMs[i] = standardMs;
+    if (table.endedLately.size === 0) continue;
+    const lastMs = table.lastSampleMs(table.identity(table.keys, row * labels));
+    if (lastMs !== undefined && lastMs >= standardMs) zeroMs[i] = lastMs + 1;
+  }
+  return zeroMs;
+}
+
+/** Row → index in `rows` + 1; 0 = it is not there. */
+function placesOf(table: RowTable, rows: Int32Array): Int32Array {
+  const places = new Int32Array(table.highWater);
+  for (let i = 0; i < rows.length; i++) places[rows[i]!] = i + 1;
+  return places;
 }
 
 /** Applies a section of `rowChanges` or `allRows`, said at `tMs`, to a table that stands where the section began. */

@@ -11,6 +11,8 @@ import { EMPTY_SYMBOL, type Symbols } from './symbols.ts';
 const INITIAL_ROWS = 64;
 /** Ended label sets are remembered this long, so that a zero sample of their rebirth lands after their last sample. */
 const REMEMBER_ENDED_MS = 60_000;
+/** Between two samples; an end is sent with the next one. */
+const LONGEST_INTERVAL_MS = 300_000;
 
 /** No row: the label set is not valid UTF-8. */
 export const INVALID_LABELS = -2;
@@ -226,17 +228,19 @@ export class RowTable {
     }
   }
 
-  /** Timestamp of the last sample or stale marker of a label set that is born anew at `tMs`, or undefined if that is long ago. */
-  lastSampleMs(identity: string, tMs: number): number | undefined {
+  /**
+   * Of a label set that is born anew: its last sample or stale marker was sent no later than this; undefined if that is long ago. Rather
+   * late than early: what lies before a sample that was sent is refused.
+   */
+  lastSampleMs(identity: string): number | undefined {
     const endedMs = this.endedLately.get(identity);
-    if (endedMs === undefined) return undefined;
-    const sentMs = this.sentMs(endedMs);
-    return sentMs < tMs ? sentMs : endedMs;
+    if (endedMs === undefined || this.sentMs(endedMs) < this.saidMs - REMEMBER_ENDED_MS) return undefined;
+    return Math.max(endedMs, this.saidMs);
   }
 
   forgetEndedBefore(tMs: number): void {
     for (const [identity, endedMs] of this.endedLately)
-      if (this.sentMs(endedMs) < tMs - REMEMBER_ENDED_MS) this.endedLately.delete(identity);
+      if (endedMs < tMs - REMEMBER_ENDED_MS - LONGEST_INTERVAL_MS) this.endedLately.delete(identity);
   }
 
   private sentMs(endedMs: number): number {

@@ -20,6 +20,8 @@ export interface HistogramPart {
   exemplarBase: number;
   /** There is a native histogram of the same observations too; it has no exemplars. */
   native?: NativeSlot;
+  /** Indexes of the bounds that the metric has; absent: all of them. The others are there for the second name. */
+  said?: number[];
 }
 /** A native histogram alone. */
 export interface NativePart {
@@ -36,7 +38,29 @@ export interface GaugePart {
   metric: string;
 }
 /** One metric of a row: admitted by the limiter and born by itself. */
-export type Part = CounterPart | HistogramPart | NativePart | GaugePart;
+export type Part = (CounterPart | HistogramPart | NativePart | GaugePart) & {
+  /** Number of series under its second name. */
+  secondSeries?: number;
+};
+
+/** The same metric under a second name. */
+export interface SecondPart {
+  metric: string;
+  /** Of a histogram: which of the part's bounds it has, and how they are spelt in its unit. */
+  buckets?: { bound: number; le: string }[];
+  /** What a sum is multiplied by: units of the second metric in one of the first. */
+  factor: number;
+}
+
+/** A second set of series that the rows stand for: made from the same columns when they are said, with labels of its own. */
+export interface SecondNames {
+  /** By part; null: it has no second name. */
+  parts: (SecondPart | null)[];
+  /** By label of the table: its second name. */
+  labels: string[];
+  constantLabels: Record<string, string>;
+  instanceLabel: string;
+}
 
 export interface TableSchema {
   /** Unique in a registry, e.g. `span-metrics`. */
@@ -54,15 +78,18 @@ export interface TableSchema {
   exemplarLabel: string;
   /** The one label value is a whole label set, names and values each ended by NUL (processors/label-set.ts). */
   freeLabels?: boolean;
+  /** Name of the label that tells instances of the process apart; absent: the usual one, empty: the series have none. */
+  instanceLabel?: string;
+  second?: SecondNames;
 }
 
 export type PartSpec =
   | { kind: 'counter'; metric: string }
   | { kind: 'gauge'; metric: string }
-  | { kind: 'histogram'; metric: string; bounds: number[]; native?: NativeLayout }
+  | { kind: 'histogram'; metric: string; bounds: number[]; said?: number[]; native?: NativeLayout }
   | { kind: 'native'; metric: string; native: NativeLayout };
 
-/** Lays the columns out. Buckets are sorted; +Inf is implied. */
+/** Lays the columns out. Buckets are sorted; +Inf is implied. Bounds are sorted already where only some of them are said. */
 export function makeSchema(
   name: string,
   labels: readonly string[],
@@ -88,15 +115,29 @@ export function makeSchema(
     width += 2 + bounds.length;
     exemplarSlots += bounds.length + 1;
     const native = spec.native && { native: { ...spec.native, slot: nativeSlots++ } };
-    return { kind: 'histogram', metric: spec.metric, bounds, column, exemplarBase, ...native };
+    const said = spec.said && { said: spec.said };
+    return { kind: 'histogram', metric: spec.metric, bounds, column, exemplarBase, ...native, ...said };
   });
   const natives = nativeSlots > 0 ? { nativeSlots } : {};
   return { name, labels: [...labels], parts, width, exemplarSlots, ...natives, constantLabels, exemplarLabel };
 }
 
-/** Number of active series that a part stands for: what the series limit counts. */
+/** Number of active series that a part stands for, under its second name too: what the series limit counts. */
 export function seriesOfPart(part: Part): number {
-  return part.kind === 'histogram' ? part.bounds.length + 3 + (part.native ? 1 : 0) : 1;
+  const more = part.secondSeries ?? 0;
+  if (part.kind !== 'histogram') return 1 + more;
+  return (part.said ?? part.bounds).length + 3 + (part.native ? 1 : 0) + more;
+}
+
+/** The schema with a second set of names. */
+export function withSecondNames(schema: TableSchema, second: SecondNames): TableSchema {
+  const parts = schema.parts.map((part, i): Part => {
+    const names = second.parts[i];
+    if (!names) return part;
+    if (part.kind !== 'histogram') return { ...part, secondSeries: 1 };
+    return { ...part, secondSeries: (names.buckets ?? part.bounds).length + 3 + (part.native ? 1 : 0) };
+  });
+  return { ...schema, parts, second };
 }
 
 /** All parts of a row, as a bit mask. */

@@ -1,9 +1,9 @@
 // The labels of an edge: client, server, connection type, and the configured dimensions of either side. Compiled once to one
 // source per label name; of several with one name the last counts, also where it has no value.
 
-import { type ServiceGraphsSettings, sanitizeLabelName } from '../config/index.ts';
+import { otelLabelName, type ServiceGraphsSettings, sanitizeLabelName } from '../config/index.ts';
 
-export type EdgeLabel = { kind: 'client' | 'server' | 'connection' } | { kind: 'value'; index: number };
+export type EdgeLabel = { kind: 'client' | 'server' | 'connection' | 'failed' } | { kind: 'value'; index: number };
 
 export interface EdgeLabels {
   /** Sorted by name. */
@@ -20,7 +20,9 @@ export interface EdgeLabels {
 
 const VIRTUAL_NODE = 'virtual_node';
 
-export function compileEdgeLabels(settings: ServiceGraphsSettings, maxNameLength: number): EdgeLabels {
+/** @param otel the collector's labels: one more says whether the call failed, and an attribute `virtual_node` is none. */
+export function compileEdgeLabels(settings: ServiceGraphsSettings, maxNameLength: number, otel: boolean): EdgeLabels {
+  const labelName = otel ? otelLabelName : sanitizeLabelName;
   const labels = new Map<string, EdgeLabel>();
   const set = (name: string, source: EdgeLabel) => {
     labels.set(maxNameLength > 0 ? name.slice(0, maxNameLength) : name, source);
@@ -28,7 +30,8 @@ export function compileEdgeLabels(settings: ServiceGraphsSettings, maxNameLength
   set('client', { kind: 'client' });
   set('server', { kind: 'server' });
   set('connection_type', { kind: 'connection' });
-  const keys = settings.enableVirtualNodeLabel ? [...settings.dimensions, VIRTUAL_NODE] : settings.dimensions;
+  if (otel) set('failed', { kind: 'failed' });
+  const keys = settings.enableVirtualNodeLabel && !otel ? [...settings.dimensions, VIRTUAL_NODE] : settings.dimensions;
   let width = 0;
   let virtualNode = -1;
   // Values are stored under the dimension's name: one that is configured twice is one value.
@@ -47,12 +50,12 @@ export function compileEdgeLabels(settings: ServiceGraphsSettings, maxNameLength
       const client = indexOf(`client_${key}`);
       const server = indexOf(`server_${key}`);
       dimensions.push({ key, client, server });
-      set(sanitizeLabelName(`client_${key}`), { kind: 'value', index: client });
-      set(sanitizeLabelName(`server_${key}`), { kind: 'value', index: server });
+      set(labelName(`client_${key}`), { kind: 'value', index: client });
+      set(labelName(`server_${key}`), { kind: 'value', index: server });
     } else {
       const index = indexOf(key);
       dimensions.push({ key, client: index, server: index });
-      set(sanitizeLabelName(key), { kind: 'value', index });
+      set(labelName(key), { kind: 'value', index });
     }
   }
   if (settings.enableVirtualNodeLabel) {

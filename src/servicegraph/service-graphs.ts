@@ -15,6 +15,8 @@ import {
   KIND_PRODUCER,
   KIND_SERVER,
   kindName,
+  otelConstantLabels,
+  otelInstanceLabel,
   type Processor,
   type ProcessorContext,
   type ProcessorSpec,
@@ -70,18 +72,26 @@ const VALUE = 0;
 const CLIENT = 1;
 const SERVER = 2;
 const CONNECTION = 3;
+const FAILURE = 4;
 const OPERATIONS: Record<EdgeLabel['kind'], number> = {
   value: VALUE,
   client: CLIENT,
   server: SERVER,
   connection: CONNECTION,
+  failed: FAILURE,
 };
 
 // Symbols of fixed texts: the connection types come first, by their numbers.
 const USER = 4;
 const CLIENT_SIDE = 5;
 const SERVER_SIDE = 6;
-const FIXED_SYMBOLS = 7;
+const UNKNOWN_PEER = 7;
+const TRUE = 8;
+const FALSE = 9;
+const FIXED_SYMBOLS = 10;
+
+/** The collector's instrumentation scope. */
+const SCOPE = 'traces_service_graph';
 
 /** Entries of the table of addresses with ports; a power of two. */
 const PORTS = 1024;
@@ -124,8 +134,7 @@ export function serviceGraphsSpec(settings: TenantSettings): ProcessorSpec | und
     ...(graph.enableVirtualNodeLabel ? ['virtual_node'] : []),
     ...graph.peerAttributes,
     ...graph.databaseNameAttributes,
-    ...SERVER_NAME_KEYS,
-    PEER_PORT_KEY,
+    ...(settings.naming === 'otel' ? [] : [...SERVER_NAME_KEYS, PEER_PORT_KEY]),
     ...filterKeys(graph.filterPolicies),
     ...weightKeys(graph.spanMultiplierKey),
   ];
@@ -135,6 +144,8 @@ export function serviceGraphsSpec(settings: TenantSettings): ProcessorSpec | und
 export class ServiceGraphs implements Processor {
   readonly name = NAME;
   readonly store: EdgeStore;
+  /** Does it work as the collector's connector does? */
+  private readonly isOtel: boolean;
   private readonly context: ProcessorContext;
   private readonly symbols: AttributeSymbols;
   private readonly settings: ServiceGraphsSettings;
@@ -171,9 +182,15 @@ export class ServiceGraphs implements Processor {
     const { settings, plan, registry, tenant } = context;
     const graph = settings.serviceGraphs;
     this.settings = graph;
-    this.labels = compileEdgeLabels(graph, settings.maxLabelNameLength);
+    this.isOtel = settings.naming === 'otel';
+    this.labels = compileEdgeLabels(graph, settings.maxLabelNameLength, this.isOtel);
     this.store = new EdgeStore(this.labels.width);
     registry.symbolHolders.push(this.store);
+    // The collector's counters are named with their suffix to begin with, its histograms get one.
+    const withUnit = (metric: string) =>
+      this.isOtel && !settings.otel.suffixes ? metric.replace(/_seconds$/, '') : metric;
+    const serverSeconds = withUnit(SERVER_SECONDS);
+    const clientSeconds = withUnit(CLIENT_SECONDS);
     const histogram = (metric: string): PartSpec => histogramSpec(settings, metric, graph.histogramBuckets);
     const specs: PartSpec[] = [
       ...(on.requests
@@ -182,13 +199,13 @@ export class ServiceGraphs implements Processor {
             { kind: 'counter', metric: FAILURES },
           ] as const)
         : []),
-      ...(on.latency ? [histogram(SERVER_SECONDS), histogram(CLIENT_SECONDS)] : []),
+      ...(on.latency ? [histogram(serverSeconds), histogram(clientSeconds)] : []),
       ...(on.latency && graph.enableMessagingSystemLatencyHistogram ? [histogram(MESSAGING_SECONDS)] : []),
       ...(on.connectionInfo ? ([{ kind: 'gauge', metric: CONNECTION_INFO }] as const) : []),
     ];
-    this.table = registry.table(
-      makeSchema(NAME, this.labels.names, specs, constantLabels(tenant, settings), settings.traceIdLabelName),
-    );
+    const constant = this.isOtel ? otelConstantLabels(tenant, settings, SCOPE) : constantLabels(tenant, settings);
+    const schema = makeSchema(NAME, this.labels.names, specs, constant, settings.traceIdLabelName);
+    this.table = registry.table(this.isOtel ? { ...schema, instanceLabel: otelInstanceLabel(settings.otel) } : schema);
     this.rules = registry.labelRules(this.table.schema);
     const { parts } = this.table.schema;
     const find = (metric: string): BoundPart | undefined => {
@@ -198,8 +215,8 @@ export class ServiceGraphs implements Processor {
     this.parts = {
       requests: find(REQUESTS),
       failures: find(FAILURES),
-      server: find(SERVER_SECONDS),
-      client: find(CLIENT_SECONDS),
+      server: find(serverSeconds),
+      client: find(clientSeconds),
       messaging: find(MESSAGING_SECONDS),
     };
     const bit = (part: BoundPart | undefined) => part?.bit ?? 0;
@@ -217,7 +234,7 @@ export class ServiceGraphs implements Processor {
     const slots = (keys: readonly string[]) => Int32Array.from(keys, (key) => plan.slotOf(key));
     this.peerSlots = slots(graph.peerAttributes);
     this.databaseSlots = slots(graph.databaseNameAttributes);
-    this.serverNameSlots = slots(SERVER_NAME_KEYS);
+    this.serverNameSlots = slots(this.isOtel ? [] : SERVER_NAME_KEYS);
     this.portSlot = plan.slotOf(PEER_PORT_KEY);
     this.dimensionSlots = slots(this.labels.dimensions.map((d) => d.key));
   }
@@ -415,6 +432,10 @@ export class ServiceGraphs implements Processor {
   private conclude(edge: number, nowMs: number): void {
     const { store } = this;
     store.connection[edge] = VIRTUAL;
+    if (this.isOtel) {
+      this.concludeOtel(edge, nowMs);
+      return;
+    }
     const hasClient = store.client[edge]! > EMPTY_SYMBOL;
     const hasServer = store.server[edge]! > EMPTY_SYMBOL;
     const peer = store.peer[edge]!;
@@ -429,6 +450,26 @@ export class ServiceGraphs implements Processor {
     } else {
       this.context.counters.expire(kindName(store.kind[edge]!));
     }
+  }
+
+  /** The collector's rule: a root is called by the user, and a peer that nothing names is unknown. */
+  private concludeOtel(edge: number, nowMs: number): void {
+    const { store } = this;
+    const hasClient = store.client[edge]! > EMPTY_SYMBOL;
+    const hasServer = store.server[edge]! > EMPTY_SYMBOL;
+    const peer = store.peer[edge]!;
+    const isOn = this.peerSlots.length > 0;
+    if (isOn && !hasClient && store.flags[edge]! & ROOT) {
+      store.client[edge] = this.fixedSymbol(USER, 'user');
+      this.markVirtual(edge, 'client');
+    } else if (isOn && hasClient && !hasServer) {
+      store.server[edge] = peer === EMPTY_SYMBOL ? this.fixedSymbol(UNKNOWN_PEER, 'unknown') : peer;
+      this.markVirtual(edge, 'server');
+    } else {
+      this.context.counters.expire(kindName(store.kind[edge]!));
+      return;
+    }
+    this.emit(edge, nowMs);
   }
 
   private markVirtual(edge: number, side: 'client' | 'server'): void {
@@ -459,6 +500,7 @@ export class ServiceGraphs implements Processor {
   private emit(edge: number, nowMs: number): void {
     const { store, table, operations, operands, parts, context } = this;
     const { key } = table;
+    const failed = (store.flags[edge]! & FAILED) !== 0;
     for (let l = 0; l < operations.length; l++) {
       let symbol: number;
       switch (operations[l]) {
@@ -471,13 +513,15 @@ export class ServiceGraphs implements Processor {
         case CONNECTION:
           symbol = this.connectionSymbol(store.connection[edge]!);
           break;
+        case FAILURE:
+          symbol = failed ? this.fixedSymbol(TRUE, 'true') : this.fixedSymbol(FALSE, 'false');
+          break;
         default:
           symbol = store.values[edge * store.dimensions + operands[l]!]!;
       }
       key[l] = Math.max(symbol, EMPTY_SYMBOL);
     }
     if (this.rules !== undefined) this.rules.apply(key);
-    const failed = (store.flags[edge]! & FAILED) !== 0;
     const queued = parts.messaging !== undefined && store.connection[edge] === MESSAGING ? this.queueSeconds(edge) : 0;
     const wanted = this.always | (failed ? this.failuresBit : 0) | (queued > 0 ? parts.messaging!.bit : 0);
     let row = table.find();

@@ -1,8 +1,10 @@
-// The newest durable boundary of a tenant as text: Prometheus text format 0.0.4, or OpenMetrics 1.0 with exemplars.
+// The newest durable boundary of a tenant as text: Prometheus text format 0.0.4, or OpenMetrics 1.0 with exemplars. Neither has native
+// histograms: where a histogram is native only, it is shown as what any histogram has, the bucket of all, sum and count.
 
 import { doubleText } from '../bytes/index.ts';
 import {
   type ImageRow,
+  type NativeState,
   type SeriesSpec,
   seriesLabels,
   seriesValues,
@@ -33,7 +35,7 @@ export function exposition(
   return out.join('');
 }
 
-/** Families must be contiguous: for each part, all rows. */
+/** Families must be contiguous: for each family, all rows. */
 function tableText(
   table: TableImage,
   common: Readonly<Record<string, string>>,
@@ -43,19 +45,38 @@ function tableText(
 ): void {
   const values = new Float64Array(table.series.length);
   const rows = [...table.rows.values()].sort((a, b) => a.id - b.id);
-  table.schema.parts.forEach((_, part) => {
+  for (const specs of Map.groupBy(table.series, ({ family }) => family).values()) {
+    // One part, its series side by side.
+    const first = specs[0]!;
+    const { part } = first;
+    const from = table.series.indexOf(first);
     const lines: string[] = [];
     for (const row of rows) {
       if ((row.admitted & (1 << part)) === 0) continue;
       seriesValues(table.series, row.values, 0, values);
-      table.series.forEach((spec, i) => {
-        if (spec.part === part) lines.push(seriesLine(table, row, spec, values[i]!, common, tMs, openMetrics));
+      specs.forEach((spec, i) => {
+        const native = spec.nativeSlot === undefined ? undefined : row.natives[spec.nativeSlot];
+        if (spec.kind !== 'native') {
+          lines.push(seriesLine(table, row, spec, values[from + i]!, common, tMs, openMetrics));
+        } else if (native && table.schema.parts[part]!.kind === 'native') {
+          for (const [shown, value] of inText(spec, native)) {
+            lines.push(seriesLine(table, row, shown, value, common, tMs, openMetrics));
+          }
+        }
       });
     }
-    const first = table.series.find((spec) => spec.part === part);
-    if (!first || lines.length === 0) return;
+    if (lines.length === 0) continue;
     out.push(`# TYPE ${familyName(first, openMetrics)} ${first.type}\n`, ...lines);
-  });
+  }
+}
+
+function inText(spec: SeriesSpec, { zeroCount, counts, sum }: NativeState): [SeriesSpec, number][] {
+  const count = counts.reduce((total, n) => total + n, zeroCount);
+  return [
+    [{ ...spec, name: `${spec.name}_bucket`, le: '+Inf' }, count],
+    [{ ...spec, name: `${spec.name}_sum` }, sum],
+    [{ ...spec, name: `${spec.name}_count` }, count],
+  ];
 }
 
 function seriesLine(

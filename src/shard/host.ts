@@ -12,6 +12,7 @@ import type {
   Position,
   ShardPlan,
   ShardStats,
+  TenantSettingsTable,
   ToLedger,
   ToShard,
 } from './protocol.ts';
@@ -96,6 +97,11 @@ export class ShardHost {
   /** Resolves when the state is recovered and folding has begun. */
   start(): Promise<void> {
     return this.began.promise;
+  }
+
+  /** New settings: the shard takes them over behind an entry. Nothing of them is lost if it is still being recovered. */
+  configure(settings: TenantSettingsTable): void {
+    if (!this.failure && !this.stopping) this.toShard({ type: 'configure', settings });
   }
 
   /** Text of the newest durable boundary of a tenant; undefined for one that has none. */

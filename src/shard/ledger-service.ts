@@ -1,7 +1,9 @@
 // What the ledger worker does: recovers the shard's state, makes each snapshot durable, and only then shows and sends it. Nothing of
 // boundary T leaves the process before entry T is on disk under this owner's claim.
 
+import { isDeepStrictEqual } from 'node:util';
 import { createSender, type Sender } from 'remote-write-ts';
+import type { TenantSettings } from '../config/index.ts';
 import {
   type Appended,
   type Entry,
@@ -43,7 +45,7 @@ export interface LedgerServiceOptions {
   now(): number;
   logger: Logger;
   /** Replaced in tests, all three. */
-  makeSender?: (endpoint: EndpointPlan, tenant: string) => Sender;
+  makeSender?: (endpoint: EndpointPlan, tenant: string, headers: Readonly<Record<string, string>>) => Sender;
   sleep?: (waitMs: number) => Promise<void>;
   baseAfterEntries?: number;
 }
@@ -58,8 +60,10 @@ export class LedgerService {
   private readonly images = new Map<string, TenantImage>();
   private readonly senders = new Map<
     string,
-    { endpoint: EndpointPlan; tenant: string; sender: TenantSender; http: Sender; done: Promise<void> }
+    { endpoint: EndpointPlan; tenant: string; sender: TenantSender; http: RenewableSender; done: Promise<void> }
   >();
+  /** Settings that entries of this life have said: they changed, or the tenant is new. */
+  private readonly said = new Map<string, TenantSettings>();
   private readonly latencies = new StageLatencies();
   private feed!: EntryFeed;
   private committedMs: number | undefined;
@@ -116,6 +120,7 @@ export class LedgerService {
       lastRecords: last?.lastRecords ?? [],
       epoch: last?.epoch ?? 1,
       claim,
+      isFinal: last?.kind === 'final',
     };
     this.committedMs = isGenesis ? undefined : last?.tMs;
     this.recoveredMs = last?.tMs ?? -1;
@@ -228,6 +233,7 @@ export class LedgerService {
     this.isBaseAsked ||= wantsBase;
     this.options.toShard({ type: 'committed', tMs: content.tMs, wantsBase });
     this.show(content);
+    await this.renewHeaders(content.sections);
     for (const tenant of tenants) {
       for (const endpoint of this.options.plan.remoteWrite) this.startSender(tenant, endpoint, undefined, beforeMs);
     }
@@ -402,7 +408,8 @@ export class LedgerService {
   private startSender(tenant: string, endpoint: EndpointPlan, base: Entry | undefined, followFromMs: number): void {
     const key = settledKey(tenant, endpoint);
     if (this.senders.has(key)) return;
-    const http = (this.options.makeSender ?? ((e, t) => this.httpSender(e, t)))(endpoint, tenant);
+    const make = this.options.makeSender ?? httpSender;
+    const http = renewable(() => make(endpoint, tenant, this.headersOf(tenant, endpoint)));
     const sender = new TenantSender({
       tenant,
       endpoint,
@@ -420,28 +427,29 @@ export class LedgerService {
     this.senders.set(key, { endpoint, tenant, sender, http, done });
   }
 
-  private httpSender(endpoint: EndpointPlan, tenant: string): Sender {
+  private headersOf(tenant: string, endpoint: EndpointPlan): Record<string, string> {
     const headers = { ...endpoint.headers, ...this.tenantSettings(tenant).remoteWriteHeaders };
     const named = Object.keys(headers).some((name) => name.toLowerCase() === 'x-scope-orgid');
     if (this.options.plan.addOrgIdHeader && tenant !== SINGLE_TENANT && !named) headers['X-Scope-OrgID'] = tenant;
-    const { basicAuth, bearerToken, tls } = endpoint;
-    return createSender({
-      url: endpoint.url,
-      name: endpoint.name,
-      timeoutMs: endpoint.timeoutMs,
-      headers,
-      userAgent: 'spanmill',
-      minBackoffMs: endpoint.minBackoffMs,
-      maxBackoffMs: endpoint.maxBackoffMs,
-      ...(basicAuth ? { basicAuth } : {}),
-      ...(bearerToken ? { bearerToken } : {}),
-      ...(tls ? { tls } : {}),
-    });
+    return headers;
   }
 
-  private tenantSettings(tenant: string) {
-    const { settings } = this.options.plan;
-    return settings.tenants[tenant] ?? settings.defaults;
+  /** Headers change with the entry that says so, and then for boundaries that still wait, too: a token may have expired. */
+  private async renewHeaders(sections: readonly Section[]): Promise<void> {
+    for (const { meta } of sections) {
+      if (meta['holder'] !== 'settings') continue;
+      const tenant = String(meta['tenant']);
+      const before = this.tenantSettings(tenant).remoteWriteHeaders;
+      const settings = meta['settings'] as TenantSettings;
+      this.said.set(tenant, settings);
+      if (isDeepStrictEqual(settings.remoteWriteHeaders, before)) continue;
+      for (const held of this.senders.values()) if (held.tenant === tenant) await held.http.renew();
+    }
+  }
+
+  private tenantSettings(tenant: string): TenantSettings {
+    const { defaults, tenants } = this.options.plan.settings;
+    return this.said.get(tenant) ?? (Object.hasOwn(tenants, tenant) ? tenants[tenant]! : defaults);
   }
 
   private failed(error: unknown): void {
@@ -449,6 +457,56 @@ export class LedgerService {
     if (!isLost) this.options.logger.fatal({ err: error }, 'the ledger worker failed');
     this.options.toMain({ type: 'failed', message: error instanceof Error ? error.message : String(error), isLost });
   }
+}
+
+interface RenewableSender extends Sender {
+  /** Makes the sender anew. What is under way is broken off and sent again, the same bytes: a receiver takes a repetition. */
+  renew(): Promise<void>;
+}
+
+function renewable(make: () => Sender): RenewableSender {
+  let current = make();
+  let renewal = new AbortController();
+  let retriesBefore = 0;
+  return {
+    name: current.name,
+    async send(body, { signal } = {}) {
+      for (;;) {
+        const renewed = renewal.signal;
+        const outcome = await current.send(body, { signal: signal ? AbortSignal.any([signal, renewed]) : renewed });
+        if (outcome.kind !== 'aborted' || !renewed.aborted || signal?.aborted) return outcome;
+      }
+    },
+    stats() {
+      const stats = current.stats();
+      return { ...stats, retries: stats.retries + retriesBefore };
+    },
+    close: () => current.close(),
+    async renew() {
+      const [old, ended] = [current, renewal];
+      retriesBefore += old.stats().retries;
+      current = make();
+      renewal = new AbortController();
+      ended.abort();
+      await old.close();
+    },
+  };
+}
+
+function httpSender(endpoint: EndpointPlan, _tenant: string, headers: Readonly<Record<string, string>>): Sender {
+  const { basicAuth, bearerToken, tls } = endpoint;
+  return createSender({
+    url: endpoint.url,
+    name: endpoint.name,
+    timeoutMs: endpoint.timeoutMs,
+    headers,
+    userAgent: 'spanmill',
+    minBackoffMs: endpoint.minBackoffMs,
+    maxBackoffMs: endpoint.maxBackoffMs,
+    ...(basicAuth ? { basicAuth } : {}),
+    ...(bearerToken ? { bearerToken } : {}),
+    ...(tls ? { tls } : {}),
+  });
 }
 
 function sleep(waitMs: number): Promise<void> {

@@ -67,6 +67,8 @@ export interface Position {
   lastRecords: [partition: number, offset: number, timestampMs: number, crc: number][];
   epoch: number;
   claim: number;
+  /** The last entry was the last before a shutdown: it was said for every tenant, whatever its interval. */
+  isFinal: boolean;
 }
 
 export type ToShard =
@@ -77,6 +79,8 @@ export type ToShard =
   | { type: 'paused'; partition: number; isPaused: boolean }
   /** A partition that appeared later. */
   | { type: 'add'; partition: number; offset: number }
+  /** New settings: they hold from the next boundary on. */
+  | { type: 'configure'; settings: TenantSettingsTable }
   | { type: 'stop' };
 
 export type FromShard =
@@ -135,6 +139,16 @@ export type FromLedger =
   /** `isLost`: the log refused a commit, somebody else may own the shard. */
   | { type: 'failed'; message: string; isLost: boolean };
 
+/** What the rules over labels did; names are those of labels. */
+export interface LabelStats {
+  namesSanitized: number;
+  patternsDetected: number;
+  patternsEvicted: number;
+  /** Span names that the sanitizer passed over, by reason. */
+  namesSkipped: { too_few_tokens: number; too_many_tokens: number };
+  valuesLimited: [name: string, count: number][];
+}
+
 export interface TenantStats {
   tenant: string;
   spansReceived: number;
@@ -147,6 +161,8 @@ export interface TenantStats {
   expiredEdges: number;
   seriesLimited: number;
   discarded: [key: string, count: number][];
+  /** Absent: not told. */
+  labels?: LabelStats;
 }
 
 export interface ShardStats {

@@ -1,7 +1,8 @@
 // What a shard tells of itself once a second.
 
+import type { LabelCounters } from '../registry/index.ts';
 import type { StageLatencies } from '../telemetry/index.ts';
-import type { ShardStats, TenantStats } from './protocol.ts';
+import type { LabelStats, ShardStats, TenantStats } from './protocol.ts';
 import type { Shard } from './shard.ts';
 
 export function shardStats(shard: Shard, latencies: StageLatencies): ShardStats {
@@ -29,8 +30,19 @@ export function shardStats(shard: Shard, latencies: StageLatencies): ShardStats 
         expiredEdges: [...counters.expiredEdges.values()].reduce((sum, n) => sum + n, 0),
         seriesLimited: registry.limiter.counters.seriesLimited,
         discarded: [...counters.discarded],
+        labels: labelStats(registry.labelCounters),
       }),
     ),
     latencies: latencies.summaries(),
+  };
+}
+
+function labelStats(counters: LabelCounters): LabelStats {
+  return {
+    namesSanitized: counters.spansSanitized,
+    patternsDetected: counters.patternsDetected,
+    patternsEvicted: counters.patternsEvicted,
+    namesSkipped: { too_few_tokens: counters.tooFewTokens, too_many_tokens: counters.tooManyTokens },
+    valuesLimited: [...counters.valuesLimited],
   };
 }

@@ -3,7 +3,15 @@
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { createLogger, LogSampler, StageLatencies, tracedSync } from '../telemetry/index.ts';
 import { ENGINE } from './engine.ts';
-import type { FromShard, LedgerToShard, ShardPlan, ShardToLedger, SnapshotContent, ToShard } from './protocol.ts';
+import type {
+  FromShard,
+  LedgerToShard,
+  ShardPlan,
+  ShardToLedger,
+  SnapshotContent,
+  TenantSettingsTable,
+  ToShard,
+} from './protocol.ts';
 import { transferablesOf } from './sections-transfer.ts';
 import { Shard } from './shard.ts';
 import { shardStats } from './shard-stats.ts';
@@ -32,7 +40,7 @@ const folded = new Map<number, number>();
 const shard = new Shard({
   boundaryMs: plan.boundaryMs,
   engine: ENGINE,
-  settingsOf: (tenant) => plan.settings.tenants[tenant] ?? plan.settings.defaults,
+  settingsOf: settingsIn(plan.settings),
   aroundBoundary: (tMs, work) =>
     tracedSync('spanmill.boundary', { shard: plan.shard, boundary_ms: tMs }, () => latencies.time('boundary', work)),
   onSnapshot: (content: SnapshotContent) => toLedger({ type: 'snapshot', content }, transferablesOf(content.sections)),
@@ -113,6 +121,10 @@ ledgerPort.on('message', (message: LedgerToShard) => {
   }
 });
 
+function settingsIn({ defaults, tenants }: TenantSettingsTable) {
+  return (tenant: string) => (Object.hasOwn(tenants, tenant) ? tenants[tenant]! : defaults);
+}
+
 let pending: Parameters<typeof shard.begin>[0] | undefined;
 
 main.on('message', (message: ToShard) => {
@@ -132,6 +144,9 @@ main.on('message', (message: ToShard) => {
       break;
     case 'add':
       shard.add(message.partition, message.offset);
+      break;
+    case 'configure':
+      shard.configure(settingsIn(message.settings));
       break;
     case 'stop':
       shard.stop();

@@ -1,6 +1,7 @@
 // A shard: decides ticks, folds the records of each, and at every boundary takes the snapshot that becomes a ledger entry. Driven by
 // batches, end marks and the wall clock that its owner passes in; it owns no thread, socket or timer.
 
+import { isDeepStrictEqual } from 'node:util';
 import type { TenantSettings } from '../config/index.ts';
 import { Fold } from '../fold/index.ts';
 import { crc32c, ENCODINGS, type EndMark, type LogBatch } from '../log/index.ts';
@@ -46,11 +47,14 @@ export class Shard {
   private readonly options: ShardOptions;
   private machine: TickMachine | undefined;
   private epoch = 1;
+  private settingsOf: ShardOptions['settingsOf'];
+  /** Some tenants still have older settings: each changes over at a boundary of its own. */
+  private isChangeDue = false;
   private inFlight = 0;
   private baseWanted = false;
   private stopping = false;
   private finished = false;
-  /** The configuration changed at the start; no entry says so yet. */
+  /** The configuration changed; no entry says so yet. */
   private isNewEpoch = false;
   /** Up to here entries are owed, even to a fold without work: the next boundary of tenants with a longer interval. */
   private owedMs = 0;
@@ -64,6 +68,7 @@ export class Shard {
 
   constructor(options: ShardOptions) {
     this.options = options;
+    this.settingsOf = options.settingsOf;
     this.fold = new Fold({ settingsOf: options.settingsOf, originMs: 0 });
   }
 
@@ -73,14 +78,13 @@ export class Shard {
   }
 
   /**
-   * State is loaded; folding goes on at `position`. Configuration that changed since opens a new epoch now: rows whose layout is
+   * State is loaded; folding goes on at `position`. Configuration that changed since opens a new epoch: rows whose layout is
    * another one end.
    */
   begin(position: Position): void {
     this.fold.loaded();
     this.epoch = position.epoch;
-    this.isNewEpoch = this.fold.configure(this.options.settingsOf);
-    if (this.isNewEpoch) this.epoch++;
+    this.changeOver(position.tMs, position.isFinal);
     for (const [partition, offset, timestampMs, crc] of position.lastRecords)
       this.lastIdentities.set(partition, [offset, timestampMs, crc]);
     this.lastBoundaryMs = position.tMs;
@@ -96,6 +100,19 @@ export class Shard {
         hasWork: () => this.stopping || this.fold.hasWork || this.owesEntry(),
       },
     );
+  }
+
+  /**
+   * New settings, at any time. A tenant that has state takes them over right behind an entry, in a new epoch: behind the last one
+   * if nothing was folded since, else behind the next. Never two epochs behind one entry: each must be said.
+   */
+  configure(settingsOf: ShardOptions['settingsOf']): void {
+    this.settingsOf = settingsOf;
+    if (!this.machine) return;
+    this.isChangeDue = true;
+    const { openTickRecords } = this.machine.stats();
+    const isAtEntry = this.tickEnds.length === 0 && openTickRecords === 0;
+    if (isAtEntry && !this.isNewEpoch) this.changeOver(this.lastBoundaryMs, false);
   }
 
   offer(batch: LogBatch): void {
@@ -164,7 +181,7 @@ export class Shard {
 
   /** Is there something that no entry says yet, or that was said between two boundaries of its tenant? */
   private owesEntry(): boolean {
-    return this.isNewEpoch || this.tickEnds.length > 0 || (this.lastBoundaryMs ?? 0) < this.owedMs;
+    return this.isNewEpoch || this.isChangeDue || this.tickEnds.length > 0 || (this.lastBoundaryMs ?? 0) < this.owedMs;
   }
 
   /** When every tenant whose interval is longer than that of the entries has had a boundary at or after `tMs`. */
@@ -279,5 +296,24 @@ export class Shard {
       this.baseWanted = false;
       this.options.onBase(tMs, this.fold.everything(tMs));
     }
+    if (this.isChangeDue && !this.stopping) this.changeOver(tMs, false);
+  }
+
+  /**
+   * Brings tenants to the settings that are wanted, behind the entry of `tMs`. One whose boundary that is not waits for its own:
+   * rows that end now would never send what that entry says of them.
+   */
+  private changeOver(tMs: number | undefined, wasSentForAll: boolean): void {
+    const { settingsOf } = this;
+    const held = new Map<string, TenantSettings>();
+    for (const { tenant, settings } of this.fold.all()) {
+      const isBoundary = tMs === undefined || wasSentForAll || tMs % settings.collectionIntervalMs === 0;
+      if (!isBoundary && !isDeepStrictEqual(settings, settingsOf(tenant))) held.set(tenant, settings);
+    }
+    this.isChangeDue = held.size > 0;
+    if (!this.fold.configure((tenant) => held.get(tenant) ?? settingsOf(tenant))) return;
+    this.epoch++;
+    this.isNewEpoch = true;
+    if (tMs !== undefined) this.owedMs = this.nextBoundaryOfAll(tMs);
   }
 }

@@ -7,7 +7,7 @@ import { resolveReference, type TenantSettings } from '../config/index.ts';
 import { Fold, type TenantFold } from '../fold/index.ts';
 import { DecodeError, type PushBytes, readPushBytes } from '../otlp/index.ts';
 import { OtlpJsonError, transcodeRequestObject } from '../otlp/json/index.ts';
-import { type Section, TenantImage } from '../registry/index.ts';
+import { INSTANCE_LABEL, type Section, TenantImage } from '../registry/index.ts';
 import { histogramJson, zeroHistogramJson } from './native-view.ts';
 import { selfMetrics } from './self-metrics.ts';
 import { type SeriesView, viewSeries } from './series-view.ts';
@@ -44,8 +44,6 @@ export interface CaseResult {
   collections: Collection[];
   self_metrics: Record<string, number>;
 }
-
-const INSTANCE_LABEL = '__metrics_gen_instance';
 
 /** Runs the case in `dir`. @throws CaseError for a broken case, ConfigError where the configuration must be refused. */
 export function runCase(dir: string, instance: string): CaseResult {

@@ -13,8 +13,10 @@ import { SpansFileError, whatIf } from './what-if.ts';
 const USAGE = `Usage:
   spanmill simulate DIR [--json]
       Runs the case in DIR (config.json, spans.otlp.json, optional requests.bin) on a virtual clock; prints JSON.
-  spanmill simulate --config FILE --spans FILE [--at TIME] [--tenant T] [--expand-env] [--json]
-      Which series would these spans make? TIME is RFC 3339 or Unix seconds; by default the newest span's end.
+  spanmill simulate --config FILE --spans FILE [--at TIME] [--tenant T] [--instance NAME]
+                    [--expand-env] [--json]
+      Which series would these spans make? TIME is RFC 3339 or Unix seconds; by default the newest span's end. With NAME they
+      carry the label that tells instances apart.
 `;
 
 export interface CommandIo {
@@ -65,6 +67,7 @@ function parse(args: string[]) {
       spans: { type: 'string' },
       at: { type: 'string' },
       tenant: { type: 'string' },
+      instance: { type: 'string' },
       'expand-env': { type: 'boolean' },
       help: { type: 'boolean', short: 'h' },
     },
@@ -89,7 +92,7 @@ function explain(values: ReturnType<typeof parse>['values'], io: CommandIo): num
       : loadConfig({ path: values.config, expandEnv: values['expand-env'] ?? false, env: io.env });
   for (const note of notes) io.stderr.write(`note: ${note}\n`);
   const atMs = values.at === undefined ? undefined : parseTime(values.at);
-  const answer = whatIf(config, values.spans!, atMs, values.tenant);
+  const answer = whatIf(config, values.spans!, atMs, values.tenant, values.instance);
   if (values.json) {
     const series = answer.series.map(({ labels, value, histogram }) =>
       histogram ? { labels, histogram: histogramJson(histogram) } : { labels, value },

@@ -5,7 +5,7 @@ import { type Config, resolveTenant } from '../config/index.ts';
 import { Fold, type TenantFold } from '../fold/index.ts';
 import { DecodeError, Decoder, ExtractionPlan } from '../otlp/index.ts';
 import { transcodeJson } from '../otlp/json/index.ts';
-import { TenantImage } from '../registry/index.ts';
+import { INSTANCE_LABEL, TenantImage } from '../registry/index.ts';
 import { splitMessages } from './case.ts';
 import { type SeriesView, viewSeries } from './series-view.ts';
 
@@ -21,8 +21,15 @@ export class SpansFileError extends Error {}
 /**
  * @param path OTLP JSON (one request, or one per line), a protobuf ExportTraceServiceRequest, or length-delimited ones
  * @param atMs the moment at which the spans arrive; by default the newest span's end
+ * @param instance value of the label that tells instances apart; by default the series have none
  */
-export function whatIf(config: Config, path: string, atMs?: number, tenant = 'single-tenant'): WhatIf {
+export function whatIf(
+  config: Config,
+  path: string,
+  atMs?: number,
+  tenant = 'single-tenant',
+  instance?: string,
+): WhatIf {
   const messages = readSpans(path);
   const at = atMs ?? newestEndMs(messages);
   const settings = resolveTenant(config, tenant);
@@ -34,7 +41,11 @@ export function whatIf(config: Config, path: string, atMs?: number, tenant = 'si
   fold.advance(doneMs);
   const image = new TenantImage();
   for (const section of fold.collect(doneMs)) if (section.meta['holder'] === 'rows') image.apply(section);
-  return { atMs: at, series: viewSeries(image, {}), tenant: tenantFold };
+  return {
+    atMs: at,
+    series: viewSeries(image, instance === undefined ? {} : { [INSTANCE_LABEL]: instance }),
+    tenant: tenantFold,
+  };
 }
 
 function readSpans(path: string): Uint8Array[] {

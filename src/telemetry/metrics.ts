@@ -24,6 +24,8 @@ export interface OwnMetricsView {
   splitTraces?: number | undefined;
   /** Undecodable records by reason. */
   undecodable?: ReadonlyMap<string, number> | undefined;
+  /** How reading the per-tenant file goes. */
+  overrides?: { failures: number; lastSuccessMs: number } | undefined;
   /** Of the stages that run on the main thread. */
   latencies?: readonly StageSummary[] | undefined;
   nowMs: number;
@@ -116,6 +118,17 @@ const DEFINITIONS: readonly Definition[] = [
     read: () => [[[VERSION, process.versions.node], 1]],
   },
 
+  one(
+    'spanmill_overrides_reload_failures_total',
+    'Readings of the per-tenant file that found it missing or not valid.',
+    (s) => s.overrides?.failures,
+  ),
+  one(
+    'spanmill_overrides_last_reload_successful_timestamp_seconds',
+    'When the per-tenant file was last read and valid.',
+    (s) => toSeconds(s.overrides?.lastSuccessMs),
+  ),
+
   one('spanmill_receiver_requests_total', 'Requests that were acknowledged.', (s) => s.receiver.requests),
   one('spanmill_receiver_spans_total', 'Spans in acknowledged requests.', (s) => s.receiver.spans),
   one('spanmill_receiver_records_total', 'Log records that acknowledged requests became.', (s) => s.receiver.records),
@@ -180,6 +193,12 @@ const DEFINITIONS: readonly Definition[] = [
     labels: ['reason'],
     read: ({ kafka }) => Object.entries(kafka?.skipped ?? {}).map(([reason, count]) => [[reason], count]),
   },
+  one('spanmill_kafka_dead_letters_total', 'Records copied to the dead letter topic.', (s) => s.kafka?.deadLetters),
+  one(
+    'spanmill_kafka_lost_dead_letters_total',
+    'Records that could not be copied to the dead letter topic.',
+    (s) => s.kafka?.lostDeadLetters,
+  ),
   one('spanmill_kafka_commits_total', 'Ledger entries committed in the group.', (s) => s.kafka?.commits),
   one(
     'spanmill_kafka_refused_commits_total',
@@ -266,6 +285,33 @@ const DEFINITIONS: readonly Definition[] = [
     'Series not admitted because of a limit; their values went to the overflow series.',
     (t) => t.seriesLimited,
   ),
+  {
+    name: 'spanmill_label_values_limited_total',
+    help: 'Label values replaced because their label has too many, by label.',
+    labels: ['tenant', 'label_name'],
+    read: (s) => ofLabels(s, ({ valuesLimited }) => valuesLimited),
+  },
+  perTenant(
+    'spanmill_span_names_sanitized_total',
+    'Spans and edges whose span name has a template; in a dry run it is not replaced.',
+    (t) => t.labels?.namesSanitized,
+  ),
+  {
+    name: 'spanmill_span_names_skipped_total',
+    help: 'Span names that the sanitizer passed over, by reason.',
+    labels: ['tenant', 'reason'],
+    read: (s) => ofLabels(s, ({ namesSkipped }) => Object.entries(namesSkipped)),
+  },
+  perTenant(
+    'spanmill_span_name_patterns_detected_total',
+    'Patterns that the sanitizer found in span names; each begins as one name.',
+    (t) => t.labels?.patternsDetected,
+  ),
+  perTenant(
+    'spanmill_span_name_patterns_evicted_total',
+    'Patterns that the sanitizer forgot to make room for others.',
+    (t) => t.labels?.patternsEvicted,
+  ),
 
   perLedger('spanmill_ledger_entries_total', 'Entries made durable.', (l) => l.entries),
   perLedger('spanmill_ledger_size_bytes', 'Size of the ledgers.', (l) => l.sizeBytes),
@@ -332,11 +378,23 @@ function perLedger(name: string, help: string, read: (stats: LedgerStats) => num
   return { name, help, labels: [], read: ({ ledgers }) => ledgers.map((stats) => [[], read(stats)]) };
 }
 
-function perTenant(name: string, help: string, read: (stats: TenantStats) => number): Definition {
+function perTenant(name: string, help: string, read: (stats: TenantStats) => number | undefined): Definition {
   const reading =
     (s: Source) =>
     (t: TenantStats): Reading => [[s.tenantLabel(t.tenant)], read(t)];
   return { name, help, labels: ['tenant'], read: (s) => s.shards.flatMap(({ tenants }) => tenants.map(reading(s))) };
+}
+
+/** Counts of a tenant's labels by one more label. */
+function ofLabels(
+  { shards, tenantLabel }: Source,
+  read: (stats: NonNullable<TenantStats['labels']>) => Iterable<readonly [string, number]>,
+): Reading[] {
+  return shards.flatMap(({ tenants }) =>
+    tenants.flatMap(({ tenant, labels }): Reading[] =>
+      labels ? [...read(labels)].map(([key, count]) => [[tenantLabel(tenant), key], count]) : [],
+    ),
+  );
 }
 
 function ofLag(name: string, help: string, read: (lag: Lag) => number): Definition {
@@ -489,6 +547,7 @@ function newTotals(): ReceiverTotals {
     stopping: 0,
     disk_full: 0,
     log_unavailable: 0,
+    log_incompatible: 0,
     log_closed: 0,
     internal: 0,
   };

@@ -15,6 +15,8 @@ const PATHS = [
   '/api/echo',
   '/api/status/buildinfo',
   '/status',
+  '/status/overrides',
+  '/status/overrides/team-a',
 ];
 
 describe('health and info', () => {
@@ -86,6 +88,11 @@ describe('the router', () => {
     '/constructor',
     '/%',
     '/ready;x',
+    '/status/overrides/',
+    '/status/overrides/..',
+    '/status/overrides/a%2fb',
+    '/status/overrides/a/b',
+    '/status/*',
   ])('has nothing at %s', async (path) => {
     const { port } = await startApi();
     expect((await ask(port, path)).status).toBe(404);
@@ -184,6 +191,8 @@ describe('start and stop', () => {
         ownMetrics: async () => ({ contentType: 'text/plain', body: '' }),
         readiness: () => ({ ready: true, reasons: [] }),
         status: () => statusOf(),
+        overrides: () => ({ merge: 'deep', reloadFailures: 0, lastReloadSuccessfulMs: 0, tenants: [] }),
+        tenantOverrides: (tenant) => ({ tenant, block: null, merge: 'deep', settings: {} }),
       },
       logger: { warn: () => undefined, error: () => undefined },
       version: '0.1.0',

@@ -11,9 +11,12 @@ import {
   type StatusParts,
   type StatusView,
 } from '../../src/api/index.ts';
+import { explainTenant, loadConfig } from '../../src/config/index.ts';
 import type { EndpointStats, LedgerStats, ShardStats, TenantStats } from '../../src/shard/index.ts';
 import { createOwnMetrics } from '../../src/telemetry/index.ts';
 
+/** Defaults. */
+const CONFIG = loadConfig({ text: '' }).config;
 export const NOW_MS = Date.UTC(2026, 10, 26, 11, 30, 7);
 
 export function tenantStats(over: Partial<TenantStats> = {}): TenantStats {
@@ -161,6 +164,8 @@ export async function startApi(
     ownMetrics: async () => ({ contentType: 'text/plain; version=0.0.4; charset=utf-8', body: 'up 1\n' }),
     readiness: () => ({ ready: true, reasons: [] }),
     status: () => statusOf(),
+    overrides: () => ({ merge: 'deep', reloadFailures: 0, lastReloadSuccessfulMs: NOW_MS, tenants: ['*', 'team-a'] }),
+    tenantOverrides: (tenant) => explainTenant(CONFIG, tenant),
     ...over,
   };
   const server = createApiServer({

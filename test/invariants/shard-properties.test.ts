@@ -11,6 +11,7 @@ import { World } from './support/world.ts';
 
 const SEEDS = Array.from({ length: Number(process.env['SEEDS'] ?? 10) }, (_, i) => i + 1);
 const STEPS = 300;
+const MODES = ['classic', 'native', 'classic', 'both'] as const;
 
 interface Run {
   world: World;
@@ -23,6 +24,7 @@ async function run(seed: number): Promise<Run> {
   const { spanMetrics, serviceGraphs } = settingsWith();
   const more = {
     staleDurationMs: 60_000,
+    histogramMode: MODES[seed % MODES.length]!,
     spanMetrics: { ...spanMetrics, histogramBuckets: [0.05, 0.5] },
     serviceGraphs: { ...serviceGraphs, histogramBuckets: [0.1, 0.4] },
   };

@@ -34,9 +34,24 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: fc.constant<Step>({ kind: 'grow' }) },
 );
 
+/** The place of a row is its number. */
+function visit(
+  pool: ExemplarPool,
+  visitor: (row: number, bucket: number, value: number, traceId: Uint8Array) => void,
+): void {
+  const said = pool.columns(Int32Array.from({ length: 1_000 }, (_, row) => row + 1));
+  let top = 0;
+  said.exemplarRows.forEach((row, i) => {
+    const end = top + said.exemplarLengths[i]!;
+    visitor(row, said.exemplarBuckets[i]!, said.exemplarValues[i]!, said.exemplarBytes.slice(top, end));
+    top = end;
+  });
+  expect(top).toBe(said.exemplarBytes.length);
+}
+
 function shown(pool: ExemplarPool): string[] {
   const out: string[] = [];
-  pool.visit((row, bucket, value, traceId) => {
+  visit(pool, (row, bucket, value, traceId) => {
     out.push(`${row}/${bucket} ${value} ${Buffer.from(traceId).toString('hex')}`);
   });
   return out.sort();
@@ -79,8 +94,23 @@ describe('the exemplars of an interval', () => {
     const buf = new Uint8Array(16).fill(1);
     for (const bucket of [2, 0, 1, 2, 0]) pool.set(1, bucket, bucket, buf, 0, 16);
     const order: number[] = [];
-    pool.visit((_, bucket) => order.push(bucket));
+    visit(pool, (_, bucket) => order.push(bucket));
     expect(order).toEqual([2, 0, 1]);
+  });
+
+  test('are those of the rows that have a place, and tell it', () => {
+    const pool = new ExemplarPool(PER_ROW, 4);
+    for (const row of [0, 1, 2, 3]) {
+      const id = new Uint8Array(row === 2 ? 5 : 16).fill(row + 1);
+      pool.set(row, 1, row / 2, id, 0, id.length);
+    }
+    expect(pool.columns(Int32Array.of(0, 2, 1, 0))).toEqual({
+      exemplarRows: Uint32Array.of(1, 0),
+      exemplarBuckets: Uint32Array.of(1, 1),
+      exemplarValues: Float64Array.of(0.5, 1),
+      exemplarLengths: Uint32Array.of(16, 5),
+      exemplarBytes: Uint8Array.of(...new Uint8Array(16).fill(2), ...new Uint8Array(5).fill(3)),
+    });
   });
 
   test('of many rows are all kept', () => {
@@ -91,7 +121,7 @@ describe('the exemplars of an interval', () => {
       pool.set(row, row % PER_ROW, row / 2, buf, 0, 16);
     }
     let n = 0;
-    pool.visit((row, bucket, value, traceId) => {
+    visit(pool, (row, bucket, value, traceId) => {
       expect([row, bucket, value, new DataView(traceId.slice().buffer).getUint32(0)]).toEqual([
         n,
         n % PER_ROW,

@@ -2,7 +2,16 @@
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { fullMask, makeSchema, seriesLabels, seriesOf, seriesOfPart, seriesValues } from '../../src/registry/index.ts';
+import {
+  fullMask,
+  INSTANCE_LABEL,
+  makeSchema,
+  seriesLabels,
+  seriesOf,
+  seriesOfPart,
+  seriesValues,
+  withSecondNames,
+} from '../../src/registry/index.ts';
 
 const SCHEMA = makeSchema(
   't',
@@ -67,5 +76,70 @@ describe('the series of a schema', () => {
       le: '0.002',
       __name__: 'seconds_bucket',
     });
+  });
+});
+
+describe('second names', () => {
+  const shared = makeSchema(
+    't',
+    ['a'],
+    [
+      { kind: 'counter', metric: 'calls_total' },
+      { kind: 'histogram', metric: 'seconds', bounds: [0.5, 1, 2, 4], said: [1, 3] },
+    ],
+    { region: 'eu' },
+    'traceID',
+  );
+  const schema = withSecondNames(shared, {
+    parts: [
+      null,
+      {
+        metric: 'ms',
+        factor: 1000,
+        buckets: [
+          { bound: 0, le: '500' },
+          { bound: 2, le: '2000' },
+        ],
+      },
+    ],
+    labels: ['b'],
+    constantLabels: { scope: 's' },
+    instanceLabel: 'process',
+  });
+  const row = Float64Array.of(10, 7.5, 1, 2, 3, 4, 5);
+
+  test('say the same columns with other bounds and in another unit', () => {
+    const series = seriesOf(schema);
+    const out = new Float64Array(series.length);
+    seriesValues(series, row, 0, out);
+    expect(series.map(({ name, le }, i) => `${name}${le === undefined ? '' : ` ${le}`} = ${out[i]}`)).toEqual([
+      'calls_total = 10',
+      'seconds_bucket 1 = 3',
+      'seconds_bucket 4 = 10',
+      'seconds_bucket +Inf = 15',
+      'seconds_sum = 7.5',
+      'seconds_count = 15',
+      'ms_bucket 500 = 1',
+      'ms_bucket 2000 = 6',
+      'ms_bucket +Inf = 15',
+      'ms_sum = 7500',
+      'ms_count = 15',
+    ]);
+    expect(schema.parts.map(seriesOfPart)).toEqual([1, 10]);
+    expect(schema.parts.map(seriesOfPart).reduce((a, b) => a + b)).toBe(series.length);
+  });
+
+  test('have labels of their own', () => {
+    const series = seriesOf(schema);
+    const labels = (index: number) =>
+      Object.fromEntries(seriesLabels(schema, ['x'], false, series[index]!, { [INSTANCE_LABEL]: 'i' }));
+    expect(labels(4)).toEqual({ a: 'x', region: 'eu', [INSTANCE_LABEL]: 'i', __name__: 'seconds_sum' });
+    expect(labels(9)).toEqual({ b: 'x', scope: 's', process: 'i', __name__: 'ms_sum' });
+  });
+
+  test('go without the label of the instance where its name is empty', () => {
+    const without = { ...SCHEMA, instanceLabel: '' };
+    const labels = seriesLabels(without, ['x', ''], false, seriesOf(without)[0]!, { [INSTANCE_LABEL]: 'i', c: 'd' });
+    expect(Object.fromEntries(labels)).toEqual({ a: 'x', region: 'eu', c: 'd', __name__: 'calls_total' });
   });
 });

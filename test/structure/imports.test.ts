@@ -23,6 +23,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   simulate: ['fold', 'otlp', 'registry'],
   bench: ['fold', 'otlp', 'simulate'],
   api: ['shard', 'receivers', 'log'],
+  relay: [],
 };
 const EVERYBODY_MAY = ['config', 'telemetry'];
 /** Folders inside a folder that have a door of their own. */

@@ -105,6 +105,36 @@ describe('the own metrics', () => {
     expect(discarded('span_metrics_filtered', 'span-metrics')).toBe(2);
   });
 
+  it('sum what the rules over labels did, by label and by reason', async () => {
+    const shard = (n: number) =>
+      shardStats({
+        tenants: [
+          tenantStats({
+            tenant: 'team-a',
+            labels: {
+              namesSanitized: n,
+              patternsDetected: 2 * n,
+              patternsEvicted: 3 * n,
+              namesSkipped: { too_few_tokens: 4 * n, too_many_tokens: 5 * n },
+              valuesLimited: [
+                ['span_name', 6 * n],
+                [`only_${n}`, n],
+              ],
+            },
+          }),
+        ],
+      });
+    const families = await scrape({ shards: [shard(1), shard(10)] });
+    const of = (name: string, more = {}) => value(families, `spanmill_${name}_total`, { tenant: 'team-a', ...more });
+    expect(of('span_names_sanitized')).toBe(11);
+    expect(of('span_name_patterns_detected')).toBe(22);
+    expect(of('span_name_patterns_evicted')).toBe(33);
+    expect(of('span_names_skipped', { reason: 'too_few_tokens' })).toBe(44);
+    expect(of('span_names_skipped', { reason: 'too_many_tokens' })).toBe(55);
+    expect(of('label_values_limited', { label_name: 'span_name' })).toBe(66);
+    expect(of('label_values_limited', { label_name: 'only_10' })).toBe(10);
+  });
+
   it('give a scrape the newest view and no memory of the one before', async () => {
     const metrics = createOwnMetrics();
     metrics.update(view({ shards: [shardStats({ records: 5, tenants: [tenantStats({ tenant: 'gone' })] })] }));
@@ -220,16 +250,27 @@ describe('docs/reference/metrics.md', () => {
       refusedCommits: 0,
       rebalances: 1,
     };
+    const labels = {
+      namesSanitized: 1,
+      patternsDetected: 1,
+      patternsEvicted: 0,
+      namesSkipped: { too_few_tokens: 0, too_many_tokens: 0 },
+      valuesLimited: [['span_name', 1]] as [string, number][],
+    };
     const families = await scrape({
+      shards: [shardStats({ tenants: [tenantStats({ labels })] })],
       log,
       kafka: {
         ...kafka,
         appendedRecords: 1,
         failedAppends: 0,
+        deadLetters: 1,
+        lostDeadLetters: 0,
         lag: new Map([[0, { records: 3, seconds: 1 }]]),
       } as unknown as NonNullable<OwnMetricsView['kafka']>,
       lostRecords: 0,
       splitTraces: 0,
+      overrides: { failures: 0, lastSuccessMs: 1 },
       undecodable: new Map([['truncated', 1]]),
     });
     for (const [, name, , labels] of rows.filter(([, name]) => name!.startsWith('spanmill_'))) {

@@ -3,6 +3,7 @@
 import { z } from 'zod';
 import { filterPolicies } from './filter-policy.ts';
 import { block, duration, flag, ignored, integer, opaque, refused, text, textMap, texts } from './keys.ts';
+import { otelBlock } from './otel.ts';
 import { remoteWrite } from './remote-write.ts';
 
 const powers = (first: number, count: number): number[] => Array.from({ length: count }, (_, i) => first * 2 ** i);
@@ -162,6 +163,13 @@ export function generatorBlock(anyOrder = false) {
         }).prefault({}),
         local_blocks: LOCAL_BLOCKS,
       }).prefault({}),
+      naming: z
+        .enum(['tempo', 'otel', 'both'])
+        .prefault('tempo')
+        .describe(
+          "Whose names, labels and buckets the series have: Tempo's, the OpenTelemetry Collector's, or both from the same rows.",
+        ),
+      otel: otelBlock.prefault({}),
       registry: registry.prefault({}),
       storage: storage.prefault({}),
       metrics_ingestion_time_range_slack: duration(

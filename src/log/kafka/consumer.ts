@@ -18,6 +18,9 @@ const RETRY_MS = 200;
 /** A partition that no broker knows for so long is gone. */
 const MISSING_MS = 60_000;
 
+/** An answer waits for so much, or for `maxWaitMs`. */
+const MAX_MIN_BYTES = 1024 * 1024;
+
 export interface ConsumerOptions {
   connection: Connection;
   topic: string;
@@ -160,7 +163,10 @@ export class KafkaConsumer implements LogConsumer {
         maxBytes: asked,
       }),
     );
-    const call = { topic, partitions, maxWaitTime: maxWaitMs, minBytes: 1, maxBytes };
+    // Many small answers cost more than the wait for larger ones; one that was asked for little must still come at once.
+    const asked = followers.reduce((sum, follower) => sum + follower.asked, 0);
+    const minBytes = Math.max(1, Math.min(MAX_MIN_BYTES, asked >> 1));
+    const call = { topic, partitions, maxWaitTime: maxWaitMs, minBytes, maxBytes };
     const response = await connection.onNode(nodeId, (broker) => fetchRaw(broker, call, decodeFetchResponse));
     stats.fetchedBytes += response.sizeBytes;
     return response;

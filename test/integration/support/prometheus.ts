@@ -1,4 +1,5 @@
-// A real Prometheus for a test: its own data directory, a loopback port, remote-write receiver and exemplars on.
+// A real Prometheus for a test: its own data directory, a loopback port, remote-write receiver and exemplars on, native histograms
+// where a test wants them.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -21,22 +22,28 @@ export interface Sample {
   value: number;
 }
 
+export interface PrometheusOptions {
+  nativeHistograms?: boolean;
+}
+
 export class Prometheus {
   readonly url: string;
   private readonly dir: string;
   private readonly port: number;
+  private readonly features: string;
   private process: ChildProcess | undefined;
 
-  private constructor(dir: string, port: number) {
+  private constructor(dir: string, port: number, { nativeHistograms = false }: PrometheusOptions) {
     this.dir = dir;
     this.port = port;
+    this.features = `exemplar-storage${nativeHistograms ? ',native-histograms' : ''}`;
     this.url = `http://127.0.0.1:${port}`;
   }
 
-  static async start(): Promise<Prometheus> {
+  static async start(options: PrometheusOptions = {}): Promise<Prometheus> {
     const dir = mkdtempSync(join(tmpdir(), 'spanmill-prometheus-'));
     writeFileSync(join(dir, 'prometheus.yml'), 'global: { scrape_interval: 1h }\n');
-    const prometheus = new Prometheus(dir, await freePort());
+    const prometheus = new Prometheus(dir, await freePort(), options);
     await prometheus.resume();
     return prometheus;
   }
@@ -54,7 +61,7 @@ export class Prometheus {
         `--storage.tsdb.path=${join(this.dir, 'data')}`,
         `--web.listen-address=127.0.0.1:${this.port}`,
         '--web.enable-remote-write-receiver',
-        '--enable-feature=exemplar-storage',
+        `--enable-feature=${this.features}`,
         '--log.level=error',
       ],
       { stdio: 'ignore' },
@@ -78,14 +85,10 @@ export class Prometheus {
 
   async query(promql: string, atSeconds?: number): Promise<Sample[]> {
     const time = atSeconds === undefined ? '' : `&time=${atSeconds}`;
-    const response = await fetch(`${this.url}/api/v1/query?query=${encodeURIComponent(promql)}${time}`);
-    const answer = (await response.json()) as {
-      status: string;
-      error?: string;
-      data: { result: { metric: Record<string, string>; value: [number, string] }[] };
-    };
-    if (answer.status !== 'success') throw new Error(`${promql}: ${answer.error}`);
-    return answer.data.result.map(({ metric, value }) => ({ labels: metric, value: Number(value[1]) }));
+    const { result } = await this.get<{ result: { metric: Record<string, string>; value: [number, string] }[] }>(
+      `query?query=${encodeURIComponent(promql)}${time}`,
+    );
+    return result.map(({ metric, value }) => ({ labels: metric, value: Number(value[1]) }));
   }
 
   /** Every sample of the matching series, as stored: `[seconds, value]` pairs per series. */
@@ -93,16 +96,53 @@ export class Prometheus {
     selector: string,
     range: string,
   ): Promise<{ labels: Record<string, string>; samples: [number, number][] }[]> {
-    const response = await fetch(`${this.url}/api/v1/query?query=${encodeURIComponent(`${selector}[${range}]`)}`);
-    const answer = (await response.json()) as {
-      status: string;
-      error?: string;
-      data: { result: { metric: Record<string, string>; values: [number, string][] }[] };
-    };
-    if (answer.status !== 'success') throw new Error(`${selector}: ${answer.error}`);
-    return answer.data.result.map(({ metric, values }) => ({
+    return (await this.matrix(selector, range)).map(({ metric, values = [] }) => ({
       labels: metric,
       samples: values.map(([t, v]) => [t, Number(v)]),
     }));
   }
+
+  /** Every native histogram of the matching series, as stored: `[seconds, count]` pairs per series. */
+  async rawHistograms(
+    selector: string,
+    range: string,
+  ): Promise<{ labels: Record<string, string>; counts: [number, number][] }[]> {
+    return (await this.matrix(selector, range)).map(({ metric, histograms = [] }) => ({
+      labels: metric,
+      counts: histograms.map(([t, { count }]) => [t, Number(count)]),
+    }));
+  }
+
+  /** Those of the last hour. */
+  async exemplars(
+    selector: string,
+  ): Promise<{ series: Record<string, string>; labels: Record<string, string>; value: number }[]> {
+    const [start, end] = [Date.now() / 1_000 - 3_600, Date.now() / 1_000 + 60];
+    const found = await this.get<
+      { seriesLabels: Record<string, string>; exemplars: { labels: Record<string, string>; value: string }[] }[]
+    >(`query_exemplars?query=${encodeURIComponent(selector)}&start=${start}&end=${end}`);
+    return found.flatMap(({ seriesLabels, exemplars }) =>
+      exemplars.map(({ labels, value }) => ({ series: seriesLabels, labels, value: Number(value) })),
+    );
+  }
+
+  private async matrix(selector: string, range: string): Promise<Matrix> {
+    return (await this.get<{ result: Matrix }>(`query?query=${encodeURIComponent(`${selector}[${range}]`)}`)).result;
+  }
+
+  private async get<T>(path: string): Promise<T> {
+    const answer = (await (await fetch(`${this.url}/api/v1/${path}`)).json()) as {
+      status: string;
+      error?: string;
+      data: T;
+    };
+    if (answer.status !== 'success') throw new Error(`${path}: ${answer.error}`);
+    return answer.data;
+  }
 }
+
+type Matrix = {
+  metric: Record<string, string>;
+  values?: [seconds: number, value: string][];
+  histograms?: [seconds: number, histogram: { count: string }][];
+}[];

@@ -81,6 +81,11 @@ export class Spanmill {
     return this.end(signal);
   }
 
+  /** Sends a signal and waits for nothing. */
+  signal(name: NodeJS.Signals): void {
+    this.process?.kill(name);
+  }
+
   async remove(): Promise<void> {
     if (this.process) await this.kill();
     rmSync(this.dir, { recursive: true, force: true });

@@ -55,14 +55,15 @@ export function watchSends(world: World): string[] {
 
 /** 1: whatever was sent of a series and timestamp, by anybody, is one value. */
 export function secondValues(receiver: Receiver): string[] {
-  const known = new Map<string, bigint>();
+  const known = new Map<string, string>();
   const problems: string[] = [];
   for (const { samples } of receiver.requests) {
-    for (const { tenant, series, timestampMs, bits, value } of samples) {
+    for (const { tenant, series, timestampMs, bits, value, content = '' } of samples) {
       const key = `${storedKey(tenant, series)} ${timestampMs}`;
       const before = known.get(key);
-      if (before === undefined) known.set(key, bits);
-      else if (before !== bits) problems.push(`${key} was sent with another value, ${value}`);
+      const now = `${bits} ${content}`;
+      if (before === undefined) known.set(key, now);
+      else if (before !== now) problems.push(`${key} was sent with another value, ${value}`);
     }
   }
   return problems;
@@ -188,7 +189,7 @@ function sameNumber(bits: bigint | undefined, value: number): boolean {
   return bits !== undefined && bits === new BigUint64Array(Float64Array.of(value).buffer)[0];
 }
 
-/** The boundaries that a tenant is owed by the ledger, each with every live series' value. */
+/** The boundaries that a tenant is owed by the ledger, each with every live series' value, of a native histogram its count. */
 export function boundariesOf(world: World, tenant: string): { tMs: number; values: Map<string, number> }[] {
   const image = new TenantImage();
   let settings: TenantSettings | undefined;
@@ -217,7 +218,9 @@ function valuesOf(image: TenantImage): Map<string, number> {
       seriesValues(table.series, row.values, 0, out);
       table.series.forEach((spec, i) => {
         if ((row.admitted & (1 << spec.part)) === 0) return;
-        values.set(seriesText(seriesLabels(table.schema, row.labels, row.overflow, spec, COMMON), INSTANCE), out[i]!);
+        const native = spec.nativeSlot === undefined ? undefined : row.natives[spec.nativeSlot]!;
+        const value = native ? native.counts.reduce((sum, n) => sum + n, native.zeroCount) : out[i]!;
+        values.set(seriesText(seriesLabels(table.schema, row.labels, row.overflow, spec, COMMON), INSTANCE), value);
       });
     }
   }

@@ -35,6 +35,7 @@ export class Oracle {
   private advancedMs = 0;
   /** Of edges: no test changes them in a run, and all tenants have the same. */
   private bounds: readonly number[] = [];
+  private mode: TenantSettings['histogramMode'] = 'classic';
 
   constructor(log: SimLog) {
     this.log = log;
@@ -68,6 +69,7 @@ export class Oracle {
     settings: TenantSettings,
   ): void {
     this.bounds = settings.serviceGraphs.histogramBuckets;
+    this.mode = settings.histogramMode;
     const totals = this.totals(tenant);
     const nowMs = Math.min(Math.max(stampMs, endMs - TICK_MS), endMs - 1);
     for (const span of spans) {
@@ -146,8 +148,9 @@ export class Oracle {
     const labels = { client: edge.client, server: edge.server, connection_type: edge.connection };
     add(totals, 'traces_service_graph_request_total', labels, 1);
     if (edge.failed) add(totals, 'traces_service_graph_request_failed_total', labels, 1);
-    observe(totals, 'traces_service_graph_request_server_seconds', labels, this.bounds, edge.serverSeconds);
-    observe(totals, 'traces_service_graph_request_client_seconds', labels, this.bounds, edge.clientSeconds);
+    const { mode, bounds } = this;
+    observe(totals, 'traces_service_graph_request_server_seconds', labels, mode, bounds, edge.serverSeconds);
+    observe(totals, 'traces_service_graph_request_client_seconds', labels, mode, bounds, edge.clientSeconds);
   }
 
   private totals(tenant: string): TenantTotals {
@@ -187,6 +190,7 @@ function spanMetrics(totals: TenantTotals, span: SpanSpec, settings: TenantSetti
     totals,
     'traces_spanmetrics_latency',
     labels,
+    settings.histogramMode,
     settings.spanMetrics.histogramBuckets,
     (span.endMs - span.startMs) / 1_000,
   );
@@ -196,9 +200,12 @@ function observe(
   totals: TenantTotals,
   name: string,
   labels: Record<string, string>,
+  mode: TenantSettings['histogramMode'],
   bounds: readonly number[],
   seconds: number,
 ): void {
+  if (mode !== 'classic') add(totals, name, labels, 1);
+  if (mode === 'native') return;
   for (const bound of bounds) add(totals, `${name}_bucket`, { ...labels, le: String(bound) }, seconds <= bound ? 1 : 0);
   add(totals, `${name}_bucket`, { ...labels, le: '+Inf' }, 1);
   add(totals, `${name}_sum`, labels, seconds);

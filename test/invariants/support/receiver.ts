@@ -1,6 +1,12 @@
 // A Prometheus without a network: takes remote-write requests by its rules, on virtual time, and keeps a record of every sample
 // that any sender ever sent it. A series' samples must come in order; one that doesn't takes its whole request with it.
-import { decodeWriteRequest, type Sender, type SendOutcome, snappyUncompress } from 'remote-write-ts';
+import {
+  type DecodedHistogram,
+  decodeWriteRequest,
+  type Sender,
+  type SendOutcome,
+  snappyUncompress,
+} from 'remote-write-ts';
 
 export const STALE_BITS = 0x7ff0000000000002n;
 const RETRY_MS = 1_000;
@@ -13,9 +19,11 @@ export interface Sample {
   bits: bigint;
 }
 
-/** One sample of a request. */
+/** One sample of a request; of a native histogram the value is its count. */
 export interface SentSample extends Sample {
   tenant: string;
+  /** All else that a native histogram says, but for hints: those say what the sender knows. */
+  content?: string;
   /** Name and sorted labels without the shard's identity. */
   series: string;
   exemplar: string | undefined;
@@ -170,13 +178,20 @@ export class Receiver {
 
   private samplesOf(body: Uint8Array, tenant: string): SentSample[] {
     return decodeWriteRequest(snappyUncompress(body, MAX_BODY_BYTES)).timeseries.flatMap(
-      ({ labels, samples, exemplars }) => {
+      ({ labels, samples, exemplars, histograms }) => {
         const series = seriesText(new Map(labels), this.instance);
         const exemplar = exemplars[0] && `${exemplars[0].labels.map(([, text]) => text).join()}=${exemplars[0].value}`;
-        return samples.map((sample) => ({ ...sample, tenant, series, exemplar }));
+        const all = [...samples, ...histograms.map(sampleOf)];
+        return all.map((sample) => ({ ...sample, tenant, series, exemplar }));
       },
     );
   }
+}
+
+function sampleOf({ count, sumBits, timestampMs, resetHint: _, ...rest }: DecodedHistogram) {
+  if (sumBits === STALE_BITS) return { timestampMs, value: Number.NaN, bits: STALE_BITS };
+  const bits = new BigUint64Array(Float64Array.of(count).buffer)[0]!;
+  return { timestampMs, value: count, bits, content: JSON.stringify({ ...rest, sumBits: String(sumBits) }) };
 }
 
 export function storedKey(tenant: string, series: string): string {

@@ -5,7 +5,8 @@
 import type { SendOutcome } from '../sender/index.ts';
 import type { Protocol } from '../wire/index.ts';
 
-export type ProtocolChoice = Protocol | 'auto';
+/** `prefer_2.0`: 2.0, and 1.0 only for a receiver that says 415: other answers say nothing about the protocol. */
+export type ProtocolChoice = Protocol | 'auto' | 'prefer_2.0';
 
 export interface Negotiation {
   /** What is known; undefined before the first answer that says something. */
@@ -21,7 +22,7 @@ export interface Negotiation {
 
 /** @param reprobeMs after which 2.0 is tried again on an endpoint that didn't speak it. */
 export function createNegotiation(choice: ProtocolChoice, reprobeMs: number, now: () => number): Negotiation {
-  if (choice !== 'auto') return { agreed: choice, choose: () => choice, learn: () => 'final' };
+  if (choice === '1.0' || choice === '2.0') return { agreed: choice, choose: () => choice, learn: () => 'final' };
   let agreed: Protocol | undefined;
   let triedMs = 0;
 
@@ -47,14 +48,17 @@ export function createNegotiation(choice: ProtocolChoice, reprobeMs: number, now
         if (outcome.kind === 'accepted' && agreed === undefined) agree('1.0');
         return 'final';
       }
-      if (outcome.written !== undefined) {
+      // Whatever else it says: a receiver that counts what it wrote does so of what it didn't read, too.
+      const isUnread = outcome.kind === 'refused' && outcome.status === 415;
+      if (outcome.written !== undefined && !isUnread) {
         agree('2.0');
         return 'final';
       }
-      if (outcome.kind === 'accepted' || outcome.status === 415) {
+      if (isUnread || (outcome.kind === 'accepted' && choice === 'auto')) {
         agree('1.0');
         return 'resend';
       }
+      if (choice === 'prefer_2.0') return 'final';
       // Older receivers say 400 to what they can't decode; a receiver of 2.0 says it of bad data.
       return outcome.status === 400 && agreed !== '2.0' ? 'resend' : 'final';
     },

@@ -8,7 +8,7 @@ import type { ProtocolChoice } from './negotiation.ts';
 import type { WriteOutcome } from './outcome.ts';
 
 export interface WriterOptions extends SenderOptions {
-  /** Default: `auto`: 2.0, and 1.0 for a receiver that doesn't understand it. */
+  /** Default: `auto`: 2.0, and 1.0 for a receiver that doesn't understand it; with `prefer_2.0` only if it says so (415). */
   protocol?: ProtocolChoice;
   /** With `auto`: after how long 2.0 is tried again on an endpoint that didn't speak it. Default: an hour. */
   reprobeMs?: number;
@@ -93,11 +93,13 @@ export interface ResolvedWriter {
   maxBisectRequests: number;
 }
 
+const PROTOCOL_CHOICES: readonly ProtocolChoice[] = ['auto', '1.0', '2.0', 'prefer_2.0'];
+
 /** @throws SenderError `bad_option` */
 export function resolveWriter(options: WriterOptions): ResolvedWriter {
   const { protocol = 'auto', sampleAgeLimitMs = 0, maxBisectRequests = 64 } = options;
-  if (protocol !== 'auto' && protocol !== '1.0' && protocol !== '2.0') {
-    throw new SenderError('bad_option', 'protocol is auto, 1.0 or 2.0');
+  if (!PROTOCOL_CHOICES.includes(protocol)) {
+    throw new SenderError('bad_option', `protocol is one of ${PROTOCOL_CHOICES.join(', ')}`);
   }
   return {
     protocol,

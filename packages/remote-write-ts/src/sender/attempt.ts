@@ -105,7 +105,7 @@ function judge(context: AttemptContext, response: TransportResponse): AttemptRes
   const { status } = response;
   const message = redact(response.text, context.secrets(), response.cut);
   const written = writtenCounts(response);
-  switch (verdict(status, context.retryOn429)) {
+  switch (verdict(status, context.retryOn429, response.text)) {
     case 'accepted':
       return { kind: 'accepted', status, ...(written && { written }) };
     case 'retry': {

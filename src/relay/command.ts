@@ -1,0 +1,129 @@
+// `spanmill rw-relay`: reads what it is told, runs until a signal, delivers what it has. A second signal ends it at once.
+
+import process from 'node:process';
+import { setTimeout as timer } from 'node:timers/promises';
+import { ClosedError } from 'remote-write-ts';
+import { LogSampler } from '../telemetry/index.ts';
+import { VERSION } from '../version.ts';
+import { openEndpoint } from './endpoint.ts';
+import { parseOptions, type RelayFlags, USAGE } from './options.ts';
+import { renderOwnMetrics } from './own-metrics.ts';
+import { type OwnServer, startOwnServer } from './own-server.ts';
+import { noCounts, runRelay } from './relay.ts';
+import { scrape } from './scrape.ts';
+import { SeriesTable } from './series-table.ts';
+import { SettingsError } from './settings.ts';
+
+export interface RelayIo {
+  stdout: { write(text: string): unknown };
+  stderr: { write(text: string): unknown };
+  /** Ends the relay as SIGINT does. Given one, the command leaves the process's signals alone. */
+  signal?: AbortSignal;
+}
+
+/** The same trouble is said so often at most. */
+const TROUBLE_MS = 10_000;
+const USER_AGENT = `spanmill-rw-relay/${VERSION}`;
+
+/** Exit codes: 0 after a signal; 1 if the address can't be listened on; 2 for wrong flags or a wrong file. */
+export async function relayCommand(args: readonly string[], io: RelayIo): Promise<number> {
+  const log = (message: string) => io.stderr.write(`spanmill rw-relay: ${message}\n`);
+  try {
+    const options = parseOptions(args);
+    if (options === 'help') {
+      io.stdout.write(USAGE);
+      return 0;
+    }
+    for (const warning of options.warnings) log(warning);
+    return await run(options, io, log);
+  } catch (error) {
+    if (!(error instanceof SettingsError)) throw error;
+    for (const line of error.message.split('\n')) log(line);
+    return 2;
+  }
+}
+
+async function run({ settings, listen, flushDeadlineMs }: RelayFlags, io: RelayIo, log: (message: string) => void) {
+  const { target } = settings;
+  const sampler = new LogSampler(TROUBLE_MS);
+  const onTrouble = (kind: string, message: string) => {
+    const held = sampler.admit(kind, Date.now());
+    if (held !== undefined) log(held === 0 ? message : `${message} (and ${held} more before)`);
+  };
+  const endpoint = openEndpoint(settings.endpoint, { userAgent: USER_AGENT, onTrouble });
+  const table = new SeriesTable({
+    target: target.labels,
+    honorsTimestamps: target.honorsTimestamps,
+    createSeries: (labels, metadata) => endpoint.series(labels, metadata),
+  });
+  const counts = noCounts();
+  const stop = new AbortController();
+  const release = followSignals(io, stop);
+  let server: OwnServer | undefined;
+  try {
+    if (listen !== undefined) {
+      server = await startOwnServer(listen, () =>
+        renderOwnMetrics({ counts, endpoint: endpoint.stats(), trackedSeries: table.size }),
+      ).catch((error: Error) => {
+        log(`can't listen: ${error.message}`);
+        return undefined;
+      });
+      if (server === undefined) {
+        await endpoint.close(1);
+        return 1;
+      }
+      log(`listens on port ${server.port}`);
+    }
+    // Without a start time on the wire, `_created` are series like any other.
+    const takesCreated = settings.endpoint.protocol !== '1.0';
+    const relaying = runRelay(
+      {
+        intervalMs: target.intervalMs,
+        table,
+        scrape: (signal) => scrape({ ...target, userAgent: USER_AGENT, takesCreated }, signal),
+        append: (points) => endpoint.append(points),
+        now: Date.now,
+        sleep: (waitMs, signal) => timer(Math.max(0, waitMs), undefined, { signal }).catch(() => {}),
+        onFailure: ({ reason, message }) => onTrouble(reason, `the scrape failed: ${message}`),
+      },
+      counts,
+      stop.signal,
+    );
+    const stopped = new Promise<void>((resolve) => {
+      if (stop.signal.aborted) resolve();
+      stop.signal.addEventListener('abort', () => resolve(), { once: true });
+    });
+    // A fault of the loop itself comes through here.
+    await Promise.race([stopped, relaying]);
+    await endpoint.close(flushDeadlineMs);
+    await relaying.catch((error: unknown) => {
+      // Points that never got into the full queue.
+      if (!(error instanceof ClosedError)) throw error;
+    });
+    const { samples } = endpoint.stats().dropped.closed;
+    if (samples > 0) log(`${samples} samples could not be delivered any more`);
+    return 0;
+  } finally {
+    await server?.close();
+    release();
+  }
+}
+
+/** After the first signal the process's own handling is back: the second one ends it. */
+function followSignals({ signal }: RelayIo, stop: AbortController): () => void {
+  const onSignal = () => {
+    release();
+    stop.abort();
+  };
+  const release = () => {
+    process.off('SIGINT', onSignal);
+    process.off('SIGTERM', onSignal);
+    signal?.removeEventListener('abort', onSignal);
+  };
+  if (signal === undefined) {
+    process.on('SIGINT', onSignal);
+    process.on('SIGTERM', onSignal);
+  } else if (signal.aborted) stop.abort();
+  else signal.addEventListener('abort', onSignal);
+  return release;
+}

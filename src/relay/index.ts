@@ -1,0 +1,1 @@
+export { type RelayIo, relayCommand } from './command.ts';

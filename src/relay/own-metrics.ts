@@ -1,0 +1,111 @@
+// The relay about itself, as Prometheus text.
+
+import type { RemoteWriteStats } from 'remote-write-ts';
+import type { RelayCounts } from './relay.ts';
+
+export interface OwnState {
+  counts: RelayCounts;
+  endpoint: RemoteWriteStats;
+  trackedSeries: number;
+}
+
+interface OwnMetric {
+  name: string;
+  type: 'counter' | 'gauge';
+  help: string;
+  /** The label's name, where there is one. */
+  label?: string;
+  values: (state: OwnState) => Record<string, number> | number;
+}
+
+/** What the reference page lists. */
+export const OWN_METRICS: readonly OwnMetric[] = [
+  {
+    name: 'spanmill_relay_scrapes_total',
+    type: 'counter',
+    help: 'Scrapes by outcome; skipped ones were due while another was under way or the queue was full.',
+    label: 'outcome',
+    values: ({ counts }) => counts.scrapes,
+  },
+  {
+    name: 'spanmill_relay_scraped_samples_total',
+    type: 'counter',
+    help: 'Samples on pages that could be read.',
+    values: ({ counts }) => counts.samples,
+  },
+  {
+    name: 'spanmill_relay_discarded_total',
+    type: 'counter',
+    help: 'Samples and exemplars of pages that are not sent, by reason.',
+    label: 'reason',
+    values: ({ counts: { discarded } }) => ({
+      duplicate: discarded.duplicate,
+      not_newer: discarded.notNewer,
+      long_exemplar: discarded.longExemplars,
+    }),
+  },
+  {
+    name: 'spanmill_relay_stale_markers_total',
+    type: 'counter',
+    help: 'Series that were ended because they vanished or the scrape failed.',
+    values: ({ counts }) => counts.staleMarkers,
+  },
+  {
+    name: 'spanmill_relay_series',
+    type: 'gauge',
+    help: 'Series of the latest page.',
+    values: ({ trackedSeries }) => trackedSeries,
+  },
+  {
+    name: 'spanmill_relay_samples_total',
+    type: 'counter',
+    help: 'Samples and stale markers by fate.',
+    label: 'fate',
+    values: ({ endpoint }) => fates(endpoint, 'samples'),
+  },
+  {
+    name: 'spanmill_relay_exemplars_total',
+    type: 'counter',
+    help: 'Exemplars by fate.',
+    label: 'fate',
+    values: ({ endpoint }) => fates(endpoint, 'exemplars'),
+  },
+  {
+    name: 'spanmill_relay_requests_total',
+    type: 'counter',
+    help: 'Requests by outcome; retry counts attempts that were repeated.',
+    label: 'outcome',
+    values: ({ endpoint: { requests } }) => ({
+      accepted: requests.accepted,
+      refused: requests.refused,
+      aborted: requests.aborted,
+      retry: requests.retries,
+    }),
+  },
+  {
+    name: 'spanmill_relay_pending_samples',
+    type: 'gauge',
+    help: 'Samples that wait to be sent.',
+    values: ({ endpoint }) => endpoint.pending + endpoint.blocked,
+  },
+];
+
+export function renderOwnMetrics(state: OwnState): string {
+  const lines: string[] = [];
+  for (const { name, type, help, label, values } of OWN_METRICS) {
+    lines.push(`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`);
+    const held = values(state);
+    if (typeof held === 'number') lines.push(`${name} ${held}`);
+    else for (const [value, count] of Object.entries(held)) lines.push(`${name}{${label}="${value}"} ${count}`);
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+function fates({ sent, failed, dropped }: RemoteWriteStats, kind: 'samples' | 'exemplars'): Record<string, number> {
+  return {
+    sent: sent[kind],
+    failed: failed[kind],
+    too_old: dropped.too_old[kind],
+    closed: dropped.closed[kind],
+  };
+}

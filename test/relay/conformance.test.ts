@@ -1,0 +1,422 @@
+// The assertions of the public remote-write sender suite that a relay can fail, in our own words: a process with a file of
+// Prometheus' shape, a page served to it, its requests recorded, SIGINT at the end.
+
+import { afterEach, describe, expect, it } from 'vitest';
+import {
+  closeMocks,
+  type Judge,
+  type MockRequest,
+  type MockSeries,
+  startMock,
+  written,
+} from '../../packages/remote-write-ts/test/client/mock.ts';
+import { closeRelays, type RelayOptions, startRelay } from './support/relay.ts';
+import { holdTimesToRules, holdToRules, named, ofPage, ownLabels, type Protocol } from './support/rules.ts';
+import { closeTargets, type Page, startTarget, TEXT } from './support/target.ts';
+
+afterEach(async () => {
+  closeRelays();
+  await closeTargets();
+  await closeMocks();
+});
+
+interface Run {
+  protocol?: Protocol;
+  judge?: Judge;
+  scrapes?: number;
+  options?: Partial<RelayOptions>;
+}
+
+/** Lets a relay scrape the page a few times, stops it, and holds every request to the rules. */
+async function relay(
+  page: string | ((scrape: number) => Page | string),
+  { protocol = '2.0', judge, scrapes = 3, options = {} }: Run = {},
+): Promise<{ requests: MockRequest[]; last: MockSeries[]; log: string }> {
+  const mock = await startMock(judge);
+  const target = await startTarget(typeof page === 'string' ? () => page : page);
+  const process = startRelay({ target, writeUrl: mock.url, protocol, ...options });
+  // The next scrape begins only after the one before has been queued.
+  await target.scraped(scrapes + 1);
+  expect(await process.stop()).toBe(0);
+  for (const request of mock.requests) holdToRules(request);
+  const withSeries = mock.requests.filter(({ series }) => series.length > 0);
+  return { requests: mock.requests, last: withSeries.at(-1)?.series ?? [], log: process.log() };
+}
+
+const page = (...lines: string[]) => `${lines.join('\n')}\n# EOF\n`;
+const value = (series: MockSeries[], name: string) => named(series, name)[0]?.samples[0]?.value;
+
+const WHOLE_PAGE = page(
+  '# HELP http_requests Requests\\nserved, with "quotes" and \\\\.',
+  '# TYPE http_requests counter',
+  'http_requests_total{method="GET",code="200"} 1027 # {trace_id="4bf92f3577b34da6a3ce929d0e0e4736",span_id="00f067aa0ba902b7"} 1',
+  'http_requests_created{method="GET",code="200"} 1700000000.5',
+  'http_requests_total{method="POST",code="500"} 3 # {user="ü"} 0.5',
+  '# HELP memory_bytes Memory.',
+  '# TYPE memory_bytes gauge',
+  '# UNIT memory_bytes bytes',
+  'memory_bytes 12345.5',
+  '# HELP latency_seconds Latency.',
+  '# TYPE latency_seconds histogram',
+  '# UNIT latency_seconds seconds',
+  'latency_seconds_bucket{le="0.1"} 10',
+  'latency_seconds_bucket{le="0.5"} 40 # {trace_id="abc"} 0.3',
+  'latency_seconds_bucket{le="1.0"} 70',
+  'latency_seconds_bucket{le="+Inf"} 100',
+  'latency_seconds_sum 250.5',
+  'latency_seconds_count 100',
+  'latency_seconds_created 1700000001',
+  '# HELP rpc Calls.',
+  '# TYPE rpc summary',
+  'rpc{quantile="0.5"} 0.2',
+  'rpc{quantile="0.99"} NaN',
+  'rpc_sum 17',
+  'rpc_count 9',
+  '# TYPE build info',
+  'build_info{version="1.2"} 1',
+  '# TYPE empty histogram',
+  '# HELP empty ',
+  'empty_bucket{le="+Inf"} 0',
+  'empty_sum 0',
+  'empty_count 0',
+  '# TYPE full histogram',
+  'full_bucket{le="+Inf"} 1000000000',
+  'full_sum 1e12',
+  'full_count 1000000000',
+  'untyped_metric 5',
+);
+
+describe.each<Protocol>(['2.0', '1.0'])('the whole of a page over %s', (protocol) => {
+  const isV2 = protocol === '2.0';
+
+  it('arrives with all its samples, labels, metadata, exemplars and starts, scrape by scrape', async () => {
+    const { requests, last } = await relay(WHOLE_PAGE, { protocol });
+    holdTimesToRules(requests);
+    expect(requests.every((request) => request.protocol === protocol)).toBe(true);
+
+    // Several metrics and types in one request, none with both kinds of points.
+    expect(new Set(last.map(({ labels }) => labels['__name__'])).size).toBeGreaterThanOrEqual(10);
+    expect(named(last, 'http_requests_total').map(ownLabels).slice(0, 2)).toEqual([
+      { method: 'GET', code: '200' },
+      { method: 'POST', code: '500' },
+    ]);
+    expect(value(last, 'http_requests_total')).toBe(1027);
+    expect(value(last, 'memory_bytes')).toBe(12345.5);
+    expect(value(last, 'untyped_metric')).toBe(5);
+    expect(value(last, 'build_info')).toBe(1);
+    expect(value(last, 'up')).toBe(1);
+    expect(value(last, 'scrape_duration_seconds')).toBeGreaterThanOrEqual(0);
+
+    // Classic histograms whole, in the order of their buckets.
+    expect(value(last, 'latency_seconds_count')).toBe(100);
+    expect(value(last, 'latency_seconds_sum')).toBe(250.5);
+    expect(
+      named(last, 'latency_seconds_bucket')
+        .slice(0, 4)
+        .map(({ labels, samples }) => [labels['le'], samples[0]!.value]),
+    ).toEqual([
+      ['0.1', 10],
+      ['0.5', 40],
+      ['1.0', 70],
+      ['+Inf', 100],
+    ]);
+    expect(value(last, 'empty_count')).toBe(0);
+    expect(value(last, 'full_count')).toBe(1e9);
+    expect(
+      named(last, 'rpc')
+        .slice(0, 2)
+        .map(({ labels, samples }) => [labels['quantile'], samples[0]!.value]),
+    ).toEqual([
+      ['0.5', 0.2],
+      ['0.99', Number.NaN],
+    ]);
+
+    const exemplars = last.flatMap((series) =>
+      series.exemplars.map(({ labels, value: of }) => [series.labels['__name__'], labels, of]),
+    );
+    expect(exemplars.slice(0, 3)).toEqual([
+      ['http_requests_total', { trace_id: '4bf92f3577b34da6a3ce929d0e0e4736', span_id: '00f067aa0ba902b7' }, 1],
+      ['http_requests_total', { user: 'ü' }, 0.5],
+      ['latency_seconds_bucket', { trace_id: 'abc' }, 0.3],
+    ]);
+
+    if (isV2) {
+      const starts = (name: string) => named(last, name)[0]!.samples[0]!.startMs;
+      expect(starts('http_requests_total')).toBe(1_700_000_000_500);
+      expect(starts('latency_seconds_count')).toBe(1_700_000_001_000);
+      expect(starts('rpc_count')).toBe(0);
+      expect(named(last, 'http_requests_created')).toEqual([]);
+      const metadata = (name: string) => named(last, name)[0]!.metadata;
+      expect(metadata('http_requests_total')).toEqual({
+        type: 'COUNTER',
+        help: 'Requests\nserved, with "quotes" and \\.',
+        unit: '',
+      });
+      expect(metadata('memory_bytes')).toEqual({ type: 'GAUGE', help: 'Memory.', unit: 'bytes' });
+      for (const suffix of ['bucket', 'sum', 'count']) {
+        expect(metadata(`latency_seconds_${suffix}`)).toEqual({ type: 'HISTOGRAM', help: 'Latency.', unit: 'seconds' });
+      }
+      expect(metadata('rpc')).toEqual({ type: 'SUMMARY', help: 'Calls.', unit: '' });
+      expect(metadata('build_info')!.type).toBe('INFO');
+      expect(metadata('empty_count')).toEqual({ type: 'HISTOGRAM', help: '', unit: '' });
+      return;
+    }
+    // 1.0 has no start times, so the page's own series of them stay; metadata go apart.
+    expect(value(last, 'http_requests_created')).toBe(1700000000.5);
+    const families = requests.flatMap(({ metadata }) => metadata);
+    expect(families).toContainEqual({
+      type: 'COUNTER',
+      metric_family_name: 'http_requests',
+      help: 'Requests\nserved, with "quotes" and \\.',
+      unit: '',
+    });
+    expect(families).toContainEqual({
+      type: 'HISTOGRAM',
+      metric_family_name: 'latency_seconds',
+      help: 'Latency.',
+      unit: 'seconds',
+    });
+  });
+});
+
+describe('samples', () => {
+  const VALUES: [name: string, text: string, value: number][] = [
+    ['ordinary', '42.5', 42.5],
+    ['integer', '42', 42],
+    ['zero', '0', 0],
+    ['negative', '-17.25', -17.25],
+    ['plus_inf', '+Inf', Number.POSITIVE_INFINITY],
+    ['minus_inf', '-Inf', Number.NEGATIVE_INFINITY],
+    ['nan', 'NaN', Number.NaN],
+    ['large', '1e308', 1e308],
+    ['small', '5e-324', 5e-324],
+    ['scientific', '1.23e-10', 1.23e-10],
+    ['precise', '0.1234567890123456', 0.1234567890123456],
+    ['job:calls:rate5m', '1', 1],
+  ];
+
+  it.each<[string, Page]>([
+    ['OpenMetrics', { body: page(...VALUES.map(([name, text]) => `${name} ${text}`)) }],
+    ['the text format', { body: VALUES.map(([name, text]) => `${name} ${text}\n`).join(''), type: TEXT }],
+  ])('arrive exactly from %s', async (_title, of) => {
+    const { last } = await relay(() => of);
+    expect(VALUES.map(([name]) => [name, value(last, name)])).toEqual(
+      VALUES.map(([name, , expected]) => [name, expected]),
+    );
+  });
+
+  it('keep the times that the page gives: the epoch, the past, a little ahead', async () => {
+    const nowS = Math.floor(Date.now() / 1_000);
+    const times = { epoch: 0, past: nowS - 3_600, ahead: nowS + 30 };
+    const { requests } = await relay(page(...Object.entries(times).map(([name, at]) => `${name} 1 ${at}`)));
+    const series = requests.flatMap((request) => request.series);
+    for (const [name, at] of Object.entries(times)) {
+      expect(named(series, name).flatMap(({ samples }) => samples.map(({ timestampMs }) => timestampMs))).toEqual([
+        at * 1_000,
+      ]);
+    }
+  });
+
+  it('of a series that vanished end with the stale marker', async () => {
+    const { requests } = await relay((scrape) => (scrape === 1 ? page('a 1', 'b 1') : page('a 1')));
+    const series = requests.flatMap((request) => request.series);
+    expect(named(series, 'b').flatMap(({ samples }) => samples.map(({ value: of }) => of))).toEqual([1, Number.NaN]);
+    const STALE = Buffer.from('020000000000f07f', 'hex');
+    expect(requests.filter(({ bytes }) => Buffer.from(bytes).includes(STALE))).toHaveLength(1);
+  });
+});
+
+describe('labels', () => {
+  it('are sorted by bytes, keep everything that is in them, and lose only empty ones', async () => {
+    const labels = {
+      z: '1',
+      B: '2',
+      _a: '3',
+      unicode: '日本語 Ünïcödé \u{1f600}',
+      special: 'a"b\\c\nd\te=f{g}',
+      long: 'v'.repeat(10_240),
+      [`long_${'n'.repeat(2_000)}`]: 'x',
+    };
+    const escaped = (of: string) => of.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
+    const set = Object.entries(labels).map(([name, of]) => `${name}="${escaped(of)}"`);
+    const name = `very_long_${'m'.repeat(1_000)}`;
+    const { last } = await relay(page(`${name}{${set.join()},none=""} 1`, '{"service.calls","http.method"="GET"} 2'));
+    expect(ownLabels(named(last, name)[0]!)).toEqual(labels);
+    expect(ownLabels(named(last, 'service.calls')[0]!)).toEqual({ 'http.method': 'GET' });
+  });
+
+  it('of the target win over those of the page', async () => {
+    const { last } = await relay(page('a{job="own",instance="x"} 1'));
+    expect(named(last, 'a')[0]!.labels).toMatchObject({ job: 'test', exported_job: 'own', exported_instance: 'x' });
+  });
+});
+
+describe('a request', () => {
+  it('of a repetitive page has few strings', async () => {
+    const lines = Array.from({ length: 100 }, (_, i) => `m${i % 5}{kind="k${i % 10}",zone="a"} ${i}`);
+    const { requests } = await relay(page(...new Set(lines)));
+    for (const { v2 } of requests) expect(v2!.symbols.length).toBeLessThanOrEqual(30);
+  });
+
+  it('of a page of 200 series has most of them', async () => {
+    const { last } = await relay(page(...Array.from({ length: 200 }, (_, i) => `m${i % 5}{id="${i}"} ${i}`)));
+    expect(ofPage(last).length).toBeGreaterThanOrEqual(200);
+  });
+
+  it('never has more than 2,000 series, and all of a page of 12,000 arrive', async () => {
+    const lines = Array.from({ length: 12_000 }, (_, i) => `m${i % 5}_total{id="${i}"} ${i} # {t="${i}"} 1`);
+    const { requests } = await relay(page(...lines), { scrapes: 1, options: { interval: '1s' } });
+    const series = ofPage(requests.flatMap((request) => request.series));
+    expect(new Set(series.map(({ labels }) => labels['id'])).size).toBe(12_000);
+    for (const { series: of } of requests) expect(of.length).toBeLessThanOrEqual(2_000);
+  });
+
+  it.each<[string, Page, number]>([
+    ['an empty page of OpenMetrics', { body: '# EOF\n' }, 1],
+    ['an empty page of text', { body: '', type: TEXT }, 1],
+    ['no page at all', { body: '' }, 0],
+    ['a page that breaks off', { body: 'a 1\n' }, 0],
+    ['a malformed page', { body: page('a 1', 'b x') }, 0],
+    ['an error', { body: page('a 1'), status: 500 }, 0],
+  ])('of %s has only the series about the scrape', async (_title, of, up) => {
+    const { last } = await relay(() => of);
+    expect(ofPage(last)).toEqual([]);
+    expect(value(last, 'up')).toBe(up);
+  });
+});
+
+// Five seconds of a batch and one at the end: eight scrapes, a second apart, make no more than two requests.
+it('a refusal of 400, 401, 404 or 413 is not repeated, and no reason for another protocol', async () => {
+  const refuse = async (status: number) => {
+    const mock = await startMock(() => ({ status, body: 'no' }));
+    const target = await startTarget(() => page('a 1'));
+    const process = startRelay({ target, writeUrl: mock.url, interval: '1s' });
+    await target.scraped(9);
+    expect(await process.stop()).toBe(0);
+    expect(mock.requests.length).toBeGreaterThanOrEqual(1);
+    expect(mock.requests.length).toBeLessThanOrEqual(2);
+    expect(mock.requests.every(({ protocol }) => protocol === '2.0')).toBe(true);
+    expect(process.log()).toContain(`status ${status}: no`);
+  };
+  await Promise.all([400, 401, 404, 413].map(refuse));
+});
+
+describe('trouble of the receiver', () => {
+  it.each([429, 500, 502, 503, 504])(
+    'of %i is answered by the same request again, and nothing new before',
+    async (status) => {
+      const mock = await startMock(({ index }) => (index < 4 ? { status } : undefined));
+      const target = await startTarget(() => page('a 1'));
+      const process = startRelay({
+        target,
+        writeUrl: mock.url,
+        write: ['queue_config: { batch_send_deadline: 100ms }'],
+      });
+      await mock.arrived(6);
+      expect(await process.stop()).toBe(0);
+      const [first, ...others] = mock.requests;
+      expect(others.slice(0, 4).every(({ body }) => body.equals(first!.body))).toBe(true);
+      expect(others[4]!.body.equals(first!.body)).toBe(false);
+    },
+  );
+
+  it.each<[string, Judge]>([
+    ['a cut connection', () => 'reset'],
+    ['no answer', () => 'hang'],
+    ['a status of 999', () => ({ status: 999 })],
+    ['an error of a mebibyte', () => ({ status: 500, body: 'e'.repeat(1 << 20) })],
+    ['a refusal of a mebibyte', () => ({ status: 400, body: 'e'.repeat(1 << 20) })],
+    ['a redirect to elsewhere', () => ({ status: 302, headers: { location: 'http://other.invalid/' } })],
+  ])('that is %s leaves it alive, and it ends by itself', async (_title, judge) => {
+    const mock = await startMock(judge);
+    const target = await startTarget(() => page('a 1'));
+    const process = startRelay({ target, writeUrl: mock.url, write: ['queue_config: { batch_send_deadline: 100ms }'] });
+    await mock.arrived(1);
+    const scrapes = target.scrapes.length;
+    await target.scraped(scrapes + 5);
+    expect(process.isAlive()).toBe(true);
+    expect(await process.stop()).toBe(0);
+    expect(process.log()).not.toContain('eeeee'.repeat(300));
+  });
+
+  it.each(['http://127.0.0.1:1/write', 'http://does-not-exist.invalid/write', 'foo://localhost/write'])(
+    'that is an address of %s leaves it alive, and it ends by itself',
+    async (writeUrl) => {
+      const target = await startTarget(() => page('a 1'));
+      const process = startRelay({
+        target,
+        writeUrl,
+        write: ['queue_config: { batch_send_deadline: 100ms }'],
+        flags: ['--storage.remote.flush-deadline=500ms'],
+      });
+      await process.said('trying again');
+      await target.scraped(target.scrapes.length + 3);
+      expect(process.isAlive()).toBe(true);
+      expect(await process.stop('SIGTERM')).toBe(0);
+      expect(process.log()).toContain('could not be delivered any more');
+    },
+  );
+});
+
+describe('answers', () => {
+  it.each([200, 202, 204])('of %i are success, whatever the body says', async (status) => {
+    const { requests, log } = await relay(page('a 1'), {
+      judge: (request) => ({
+        status,
+        headers: written(request),
+        ...(status !== 204 && { body: '{"status":"error"}' }),
+      }),
+    });
+    expect(requests).toHaveLength(1);
+    expect(log).not.toContain('samples');
+  });
+
+  it.each<[string, Judge, string]>([
+    [
+      'with fewer written than sent',
+      () => ({ status: 204, headers: { 'x-prometheus-remote-write-samples-written': '1' } }),
+      'not stored',
+    ],
+    ['without Written headers', () => ({ status: 204 }), 'no Written headers'],
+    [
+      'that refuse a part',
+      () => ({ status: 400, headers: { 'x-prometheus-remote-write-samples-written': '1' }, body: 'out of order' }),
+      'out of order',
+    ],
+  ])('%s lead to no second request, no other protocol, and a word about it', async (_title, judge, said) => {
+    const { requests, log } = await relay(page('a 1'), { judge });
+    expect(requests.map(({ protocol }) => protocol)).toEqual(['2.0']);
+    expect(log).toContain(said);
+  });
+
+  it('of 415 to the first request make it speak 1.0 from then on, even with Written headers', async () => {
+    for (const headers of [{}, { 'x-prometheus-remote-write-samples-written': '0' }]) {
+      const mock = await startMock(({ protocol }) => (protocol === '2.0' ? { status: 415, headers } : { status: 204 }));
+      const target = await startTarget(() => page('a 1'));
+      const process = startRelay({
+        target,
+        writeUrl: mock.url,
+        write: ['queue_config: { batch_send_deadline: 100ms }'],
+      });
+      await mock.arrived(5);
+      expect(await process.stop()).toBe(0);
+      const [first, ...others] = mock.requests;
+      expect(first!.protocol).toBe('2.0');
+      expect(new Set(others.map(({ protocol }) => protocol))).toEqual(new Set(['1.0']));
+      for (const request of mock.requests) holdToRules(request);
+      expect(others[0]!.series.map(({ labels }) => labels)).toEqual(first!.series.map(({ labels }) => labels));
+    }
+  });
+
+  it('that are good never change the protocol', async () => {
+    for (const protocol of ['1.0', '2.0'] as const) {
+      const { requests } = await relay(page('a 1'), {
+        protocol,
+        scrapes: 6,
+        options: { write: ['queue_config: { batch_send_deadline: 100ms }'] },
+      });
+      expect(requests.length).toBeGreaterThan(1);
+      expect(new Set(requests.map((request) => request.protocol))).toEqual(new Set([protocol]));
+    }
+  });
+});
