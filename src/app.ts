@@ -37,6 +37,7 @@ export interface Addresses {
 /** What is wrong with the machine or the configuration, in one line for the user. */
 export class StartError extends Error {}
 
+const LOST = 'the shards were lost to another process: nothing is sent until they are ours again';
 const RECEIVER_STOP_MS = 5_000;
 const WARN_EVERY_MS = 600_000;
 /** More than these are no bad records, but something else that is wrong. */
@@ -52,6 +53,7 @@ export class App {
   /** Ends the wait for the log while it is being opened. */
   private readonly opening = new AbortController();
   private regaining: Promise<void> | undefined;
+  private isStarting = false;
   private readonly latencies = new StageLatencies();
   private readonly metrics = createOwnMetrics();
   private readonly startedAtMs: number;
@@ -171,10 +173,33 @@ export class App {
     );
   }
 
+  /** Over losses of the shards to another process meanwhile. */
   private async startHosts(): Promise<void> {
-    const { config } = this.options;
-    for (const shard of config.shards.own) this.hosts.push(await this.makeHost(shard));
-    await Promise.all(this.hosts.map((host) => host.start()));
+    this.isStarting = true;
+    try {
+      await this.startOwned();
+    } finally {
+      this.isStarting = false;
+    }
+  }
+
+  private async startOwned(): Promise<void> {
+    for (;;) {
+      try {
+        for (const shard of this.options.config.shards.own) this.hosts.push(await this.makeHost(shard));
+        await Promise.all(this.hosts.map((host) => host.start()));
+        return;
+      } catch (error) {
+        if (!isLoss(error) || this.stopping) throw error;
+        this.options.logger.error({ err: error }, LOST);
+        await this.dropHosts();
+        await this.opened!.regain();
+      }
+    }
+  }
+
+  private async dropHosts(): Promise<void> {
+    await Promise.all(this.hosts.splice(0).map((host) => host.abandon()));
   }
 
   private async makeHost(shard: number): Promise<ShardHost> {
@@ -226,7 +251,7 @@ export class App {
   }
 
   private hostFailed(shard: number, error: Error): void {
-    if (error instanceof LogError && error.code === 'ownership_lost') this.lost(error);
+    if (isLoss(error)) this.lost(error);
     else if (error instanceof WorkerDied && error.record) this.passOver(shard, error, error.record);
     else this.fail(error);
   }
@@ -253,14 +278,14 @@ export class App {
   }
 
   /** Another process may own the shards: all state is dropped, and recovered from the ledger once they are ours again. */
-  private lost(error: LogError): void {
-    if (this.stopping || this.regaining || !this.opened) return;
+  private lost(error: Error): void {
+    // While they are being started, their first commit is refused, and the start begins again.
+    if (this.stopping || this.regaining || this.isStarting || !this.opened) return;
     const { logger } = this.options;
     const { opened } = this;
-    logger.error({ err: error }, 'the shards were lost to another process: nothing is sent until they are ours again');
+    logger.error({ err: error }, LOST);
     this.regaining = (async () => {
-      const hosts = this.hosts.splice(0);
-      await Promise.all(hosts.map((host) => host.abandon()));
+      await this.dropHosts();
       await opened.regain();
       this.regaining = undefined;
       if (this.stopping) return;
@@ -371,4 +396,8 @@ export class App {
       processorsOf: (tenant) => resolveTenant(this.overrides.config, tenant).processors,
     });
   }
+}
+
+function isLoss(error: unknown): boolean {
+  return error instanceof LogError && error.code === 'ownership_lost';
 }

@@ -76,12 +76,13 @@ async function openKafka({ config, now, logger, onLost, onPartition, signal }: O
     encoding,
     transcode: readRecord,
     isTenantId,
+    isSingleTenant: !config.multitenancyEnabled,
     start,
     group: { id: consumerGroup, shards: config.shards, sessionTimeoutMs: SESSION_TIMEOUT_MS, onLost },
     onPartition,
     onSkipped: (skipped: Skipped) => {
-      // Control records and tombstones are no fault of anybody.
-      if (skipped.reason === 'control' || skipped.reason === 'aborted') return;
+      // These are no fault of anybody.
+      if (['control', 'aborted', 'tombstone'].includes(skipped.reason)) return;
       const held = sampler.admit(skipped.reason, now());
       if (held !== undefined)
         logger.warn({ topic, ...skipped, alsoHeldBack: held }, 'records of the topic were passed over');

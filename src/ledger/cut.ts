@@ -30,7 +30,7 @@ export async function cutAfter(
     const name = `entry T=${tMs} digest ${digest.slice(0, 12)}`;
     throw new LedgerError(
       'unknown_commit',
-      `${directory}: the log has ${name} committed, but this ledger ends with ${nameOf(chain.last)} and does not hold it: restore the ledger, or delete the group's offsets to begin anew`,
+      `${directory}: the log has ${name} committed, but this ledger ends with ${nameOf(chain.last)} and does not hold it: restore the ledger; or delete the group's offsets to go on from what this ledger holds, and move it away too to begin anew`,
     );
   }
   const first = places[at + 1]!;

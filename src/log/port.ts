@@ -70,7 +70,7 @@ export interface LogBounds {
 export interface LogConsumer {
   pause(partition: number): void;
   resume(partition: number): void;
-  /** Reads further partitions too, from these offsets on. Absent where a log has all its partitions from the start. */
+  /** Reads further partitions too, from these offsets on, and ones that had an error. Absent where a log has all its partitions from the start. */
   add?(from: ReadonlyMap<number, number>): void;
   /** Idempotent; no listener call after it resolves. */
   stop(): Promise<void>;

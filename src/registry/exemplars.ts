@@ -2,6 +2,8 @@
 // boundary, so that a row without traffic costs four bytes a bucket and nothing else.
 
 const ID_BYTES = 16;
+/** A longer trace id is none: as text it would not fit into the 128 characters that an exemplar's labels may have (OpenMetrics 1.0). */
+export const MAX_ID_BYTES = 60;
 
 // A pool entry is one record of 32 bytes, so that an update touches one cache line. As doubles: the value first. As int32:
 const ID = 2;
@@ -78,15 +80,16 @@ export class ExemplarPool {
       this.setId(row, bucket, Float64Array.of(value), 0, new DataView(buf.buffer, buf.byteOffset, buf.length), start);
       return;
     }
+    const hasId = length > 0 && length <= MAX_ID_BYTES;
     const owner = row * this.perRow + bucket;
     let i = this.slots[owner]! - 1;
     if (i < 0) {
-      if (length === 0) return;
+      if (!hasId) return;
       i = this.add(owner);
     }
     this.values[(i * INTS) >> 1] = value;
-    if (length > 0) this.oddIds.set(i, buf.slice(start, start + length));
-    this.ints[i * INTS + LENGTH] = length === 0 ? 0 : ODD;
+    if (hasId) this.oddIds.set(i, buf.slice(start, start + length));
+    this.ints[i * INTS + LENGTH] = hasId ? ODD : 0;
   }
 
   /**

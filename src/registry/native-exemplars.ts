@@ -1,6 +1,8 @@
 // Exemplars of a native histogram: up to ten, spread over the values, kept until better or newer ones come. Unlike a classic bucket's
 // they are said at every boundary. Hot: `add` runs for every observation, and once the list is full it takes one out each time.
 
+import { MAX_ID_BYTES } from './exemplars.ts';
+
 const MOST = 10;
 const MAX_AGE_MS = 300_000;
 const ID_BYTES = 16;
@@ -59,7 +61,7 @@ export class NativeExemplars {
     this.relate(left < place ? left : left + 1);
     this.relate(place);
     this.relate(place + 1);
-    this.setId(slot, buf, start, length);
+    this.setId(slot, buf, start, length > MAX_ID_BYTES ? 0 : length);
   }
 
   list(): NativeExemplar[] {

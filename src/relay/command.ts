@@ -2,7 +2,7 @@
 
 import process from 'node:process';
 import { setTimeout as timer } from 'node:timers/promises';
-import { ClosedError } from 'remote-write-ts';
+import { ClosedError, LabelError, type RemoteWrite } from 'remote-write-ts';
 import { LogSampler } from '../telemetry/index.ts';
 import { VERSION } from '../version.ts';
 import { openEndpoint } from './endpoint.ts';
@@ -12,7 +12,7 @@ import { type OwnServer, startOwnServer } from './own-server.ts';
 import { noCounts, runRelay } from './relay.ts';
 import { scrape } from './scrape.ts';
 import { SeriesTable } from './series-table.ts';
-import { SettingsError } from './settings.ts';
+import { type RelaySettings, SettingsError } from './settings.ts';
 
 export interface RelayIo {
   stdout: { write(text: string): unknown };
@@ -51,11 +51,7 @@ async function run({ settings, listen, flushDeadlineMs }: RelayFlags, io: RelayI
     if (held !== undefined) log(held === 0 ? message : `${message} (and ${held} more before)`);
   };
   const endpoint = openEndpoint(settings.endpoint, { userAgent: USER_AGENT, onTrouble });
-  const table = new SeriesTable({
-    target: target.labels,
-    honorsTimestamps: target.honorsTimestamps,
-    createSeries: (labels, metadata) => endpoint.series(labels, metadata),
-  });
+  const table = openTable(target, endpoint);
   const counts = noCounts();
   const stop = new AbortController();
   const release = followSignals(io, stop);
@@ -106,6 +102,20 @@ async function run({ settings, listen, flushDeadlineMs }: RelayFlags, io: RelayI
   } finally {
     await server?.close();
     release();
+  }
+}
+
+/** @throws SettingsError for labels that no series could have. */
+function openTable({ labels, honorsTimestamps }: RelaySettings['target'], endpoint: RemoteWrite): SeriesTable {
+  try {
+    return new SeriesTable({
+      target: labels,
+      honorsTimestamps,
+      createSeries: (pairs, metadata) => endpoint.series(pairs, metadata),
+    });
+  } catch (error) {
+    if (error instanceof LabelError) throw new SettingsError(`labels of the target or from outside: ${error.message}`);
+    throw error;
   }
 }
 

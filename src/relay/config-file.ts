@@ -29,7 +29,7 @@ const only = <T extends z.ZodType>(item: T, what: string) =>
   z.array(item).length(1, `must have exactly one ${what}: a relay has no more`);
 
 const scrapeConfig = z.object({
-  job_name: text,
+  job_name: text.refine((name) => name !== '', 'must not be empty'),
   scrape_interval: duration.optional(),
   scrape_timeout: duration.optional(),
   metrics_path: z.string().startsWith('/').default('/metrics'),

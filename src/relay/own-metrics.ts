@@ -18,7 +18,7 @@ interface OwnMetric {
   values: (state: OwnState) => Record<string, number> | number;
 }
 
-/** What the reference page lists. */
+/** A test holds that the reference page lists exactly these. */
 export const OWN_METRICS: readonly OwnMetric[] = [
   {
     name: 'spanmill_relay_scrapes_total',

@@ -33,8 +33,13 @@ export interface ShardHostOptions {
   onBatch?(batch: LogBatch): void;
   /** Records from `from` up to `to` are gone before they were folded. */
   onGap(gap: { shard: number; partition: number; from: number; to: number }): 'continue' | 'stop';
-  /** The shard can't go on; LogError `ownership_lost` where another owner may have it. */
+  /** The shard, which had begun, can't go on; LogError `ownership_lost` where another owner may have it. */
   onFailed(error: Error): void;
+}
+
+/** The ledger worker says why it can't go on, in one line. */
+export class ShardFailed extends Error {
+  readonly code = 'shard_failed';
 }
 
 /** The shard worker ended by itself; `record` is the one that it was folding, if it was. */
@@ -64,6 +69,7 @@ export class ShardHost {
   private readonly renders = new Map<number, (text: string | undefined) => void>();
   private nextRender = 1;
   private stopping = false;
+  private hasShardEnded = false;
   private failure: Error | undefined;
   private readonly stopped: Record<'shard' | 'ledger', PromiseWithResolvers<void>> = {
     shard: Promise.withResolvers(),
@@ -71,6 +77,8 @@ export class ShardHost {
   };
   private readonly began = Promise.withResolvers<void>();
   private readonly pinned = Promise.withResolvers<void>();
+  /** Next offset to be read, by partition. */
+  private readonly read = new Map<number, number>();
   /** Partitions that appeared before folding had begun. */
   private early: number[] = [];
 
@@ -94,7 +102,7 @@ export class ShardHost {
     return this.options.plan.shard;
   }
 
-  /** Resolves when the state is recovered and folding has begun. */
+  /** Resolves when the state is recovered and folding has begun. @throws what `onFailed` would be told later */
   start(): Promise<void> {
     return this.began.promise;
   }
@@ -124,7 +132,11 @@ export class ShardHost {
     }
     await this.consumer?.stop();
     if (!this.failure) {
-      this.toLedger({ type: 'stop', deadlineMs: Math.floor(deadlineMs * SEND_SHARE * 0.8) });
+      this.toLedger({
+        type: 'stop',
+        deadlineMs: Math.floor(deadlineMs * SEND_SHARE * 0.8),
+        hasShardEnded: this.hasShardEnded,
+      });
       await within(this.stopped.ledger.promise, deadlineMs * SEND_SHARE);
     }
     for (const resolve of this.renders.values()) resolve(undefined);
@@ -147,6 +159,7 @@ export class ShardHost {
         this.begin(message.position).catch((error) => this.fail(error));
         break;
       case 'added':
+        this.read.set(message.partition, message.offset);
         this.consumer?.add?.(new Map([[message.partition, message.offset]]));
         break;
       case 'folded':
@@ -159,6 +172,7 @@ export class ShardHost {
         this.shardStats = message.stats;
         break;
       case 'stopped':
+        this.hasShardEnded = true;
         this.stopped.shard.resolve();
         break;
     }
@@ -189,7 +203,7 @@ export class ShardHost {
           .catch((error) => this.fail(error));
         break;
       case 'failed':
-        this.fail(message.isLost ? new LogError('ownership_lost', message.message) : new Error(message.message));
+        this.fail(message.isLost ? new LogError('ownership_lost', message.message) : new ShardFailed(message.message));
         break;
     }
   }
@@ -220,8 +234,11 @@ export class ShardHost {
     const listener: LogListener = {
       onBatch: (batch) => this.batch(batch),
       onEnd: (mark: EndMark) => this.toShard({ type: 'end', mark }),
-      onError: (partition, error) => this.fail(partitionError(partition, error)),
+      onError: (partition, error) => {
+        this.cut(partition, error).catch((cause) => this.fail(partitionError(partition, cause)));
+      },
     };
+    for (const [partition, offset] of offsets) this.read.set(partition, offset);
     this.consumer = log.consume(new Map(offsets), listener);
     this.ready = true;
     this.began.resolve();
@@ -229,35 +246,59 @@ export class ShardHost {
   }
 
   private async offsetOf(partition: number, position: Position): Promise<number> {
-    const { log, plan, logger, onGap } = this.options;
+    const { log, plan, logger } = this.options;
     const bounds = await log.bounds(partition);
     const known = position.offsets.find(([id]) => id === partition)?.[1];
     if (known === undefined) {
       // A shard that has a position met all partitions there were: this one came later.
       const isFirstStart = position.offsets.length === 0;
+      if (isFirstStart && !log.startOffset && bounds.end > 0) {
+        logger.warn(
+          { shard: plan.shard, partition, ...bounds },
+          'the ledger is empty, the log is not: all that it still holds is counted anew',
+        );
+      }
       return isFirstStart && log.startOffset ? log.startOffset(partition) : bounds.start;
     }
     if (known > bounds.end) {
       throw new LogError(
         'offset_out_of_range',
-        `partition ${partition} ends at ${bounds.end}, but the ledger has folded up to ${known}: this is not the log that the ledger belongs to`,
+        `partition ${partition} ends at ${bounds.end}, but the ledger has folded up to ${known}: the log was cut back or replaced. With the shard's ledger (${plan.ledgerPath}) moved away, all that the log still holds is counted anew`,
       );
     }
     if (known >= bounds.start) return known;
-    const gap = { shard: plan.shard, partition, from: known, to: bounds.start };
+    this.gap(partition, known, bounds.start);
+    return bounds.start;
+  }
+
+  /** Records from `from` up to `to` are gone before they were folded. @throws LogError where the configuration says to stop */
+  private gap(partition: number, from: number, to: number): void {
+    const { plan, logger, onGap } = this.options;
+    const gap = { shard: plan.shard, partition, from, to };
     if (onGap(gap) === 'stop') {
       throw new LogError(
         'offset_out_of_range',
-        `records ${known} to ${bounds.start - 1} of partition ${partition} were deleted before they were folded (log.kafka.on_log_gap: continue goes on without them)`,
+        `records ${from} to ${to - 1} of partition ${partition} were deleted before they were folded (log.kafka.on_log_gap: continue goes on without them)`,
       );
     }
     logger.error(gap, 'records were deleted before they were folded: they are lost to the metrics');
-    return bounds.start;
+  }
+
+  /** A partition can't be read on. Where what was to come next is gone from the log, it goes on behind that, if it may. */
+  private async cut(partition: number, error: Error): Promise<void> {
+    if (!(error instanceof LogError && error.code === 'offset_out_of_range') || !this.consumer?.add) throw error;
+    const { start } = await this.options.log.bounds(partition);
+    const position = this.read.get(partition) ?? 0;
+    if (start <= position) throw error;
+    this.gap(partition, position, start);
+    this.read.set(partition, start);
+    this.consumer.add(new Map([[partition, start]]));
   }
 
   private batch(batch: LogBatch): void {
     const { partition } = batch;
     this.options.onBatch?.(batch);
+    if (batch.count > 0) this.read.set(partition, batch.offsets[batch.count - 1]! + 1);
     let pausedNow = false;
     this.handedBytes.set(partition, (this.handedBytes.get(partition) ?? 0) + batchSizeBytes(batch));
     if (this.waitingBytes(partition) > this.budgetBytes && !this.paused.has(partition)) {
@@ -291,6 +332,7 @@ export class ShardHost {
   private fail(error: Error): void {
     if (this.failure) return;
     this.failure = error;
+    const hadBegun = this.ready;
     this.ready = false;
     for (const resolve of this.renders.values()) resolve(undefined);
     this.renders.clear();
@@ -298,7 +340,8 @@ export class ShardHost {
     this.pinned.reject(error);
     this.stopped.shard.resolve();
     this.stopped.ledger.resolve();
-    if (!this.stopping) this.options.onFailed(error);
+    // Before that `start` says it.
+    if (hadBegun && !this.stopping) this.options.onFailed(error);
   }
 
   private toShard(message: ToShard): void {

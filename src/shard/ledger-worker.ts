@@ -1,7 +1,7 @@
 // The ledger worker's thread: messages in, messages out; what it does is in ledger-service.ts.
 
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
-import { openLedger } from '../ledger/index.ts';
+import { LedgerError, openLedger } from '../ledger/index.ts';
 import type { CommitEntry } from '../log/index.ts';
 import { createLogger } from '../telemetry/index.ts';
 import { ENGINE } from './engine.ts';
@@ -26,6 +26,7 @@ try {
     now: Date.now,
     logger,
   });
+  const closed = Promise.withResolvers<void>();
   let answerCommit: ((outcome: 'committed' | 'refused') => void) | undefined;
   const commitInLog = (entry: CommitEntry) => {
     toMain({ type: 'commit', entry });
@@ -46,6 +47,7 @@ try {
   shardPort.on('message', (message: ShardToLedger) => {
     if (message.type === 'snapshot') service.snapshot(message.content);
     else if (message.type === 'base') service.base(message.tMs, message.sections);
+    else closed.resolve();
   });
   main.on('message', async (message: ToLedger) => {
     switch (message.type) {
@@ -59,6 +61,7 @@ try {
         toMain({ type: 'rendered', id: message.id, ...service.render(message.tenant, message.openMetrics) });
         break;
       case 'stop':
+        if (message.hasShardEnded) await closed.promise;
         await service.stop(message.deadlineMs);
         clearInterval(stats);
         toMain({ type: 'stats', stats: service.stats() });
@@ -71,6 +74,7 @@ try {
   await service.start();
   toMain({ type: 'stats', stats: service.stats() });
 } catch (error) {
-  logger.fatal({ err: error }, 'the ledger could not be opened');
+  // A LedgerError says all there is to say; main logs it.
+  if (!(error instanceof LedgerError)) logger.fatal({ err: error }, 'the ledger could not be opened');
   toMain({ type: 'failed', message: error instanceof Error ? error.message : String(error), isLost: false });
 }

@@ -96,6 +96,7 @@ export type FromShard =
 export type ShardToLedger =
   | { type: 'snapshot'; content: SnapshotContent }
   | { type: 'base'; tMs: number; sections: Section[] }
+  /** There are no more. */
   | { type: 'closed' };
 
 /** What an entry is made of: the ledger's EntryContent before it is encoded. */
@@ -121,7 +122,8 @@ export type ToLedger =
   /** The answer to `commit`. */
   | { type: 'commit_outcome'; outcome: 'committed' | 'refused' }
   | { type: 'render'; id: number; tenant: string; openMetrics: boolean }
-  | { type: 'stop'; deadlineMs: number };
+  /** `hasShardEnded`: what it gave is on its way, up to `closed`. */
+  | { type: 'stop'; deadlineMs: number; hasShardEnded: boolean };
 
 export type FromLedger =
   | {

@@ -102,6 +102,8 @@ function finish(): void {
   clearInterval(clock);
   clearInterval(stats);
   sendStats();
+  // Behind the last snapshot, on the same port.
+  toLedger({ type: 'closed' });
   toMain({ type: 'stopped' });
 }
 

@@ -316,7 +316,7 @@ describeWithKafka('a hostile topic', () => {
     // What the owner's ledger lacks was folded by the heir: it must not go on from there.
     expect(await heir.end()).toEqual({ code: 0, signal: null });
     expect(await owner.ended()).toMatchObject({ code: 1 });
-    expect(owner.log).toContain('restore the ledger, or delete');
+    expect(owner.log).toContain('restore the ledger; or delete');
   });
 
   it.concurrent('goes on where that is right, and else says what to do, when offsets, group or ledger are gone', async () => {
@@ -337,7 +337,7 @@ describeWithKafka('a hostile topic', () => {
     await spanmill.end();
 
     rmSync(spanmill.ledger, { recursive: true });
-    expect(await spanmill.refusal()).toContain("restore the ledger, or delete the group's offsets to begin anew");
+    expect(await spanmill.refusal()).toContain("restore the ledger; or delete the group's offsets");
     await broker.admin().deleteGroups([groupId]);
     await spanmill.run();
     await spanmill.hasCalls({ one: 3, two: 2 });
@@ -351,7 +351,7 @@ describeWithKafka('a hostile topic', () => {
       return topics[0]?.partitions[0]?.leader === 1;
     });
     await write(topic, [{ value: request('of another topic', 1) }]);
-    expect(await spanmill.refusal()).toContain('this is not the log that the ledger belongs to');
+    expect(await spanmill.refusal()).toContain('the log was cut back or replaced');
   });
 
   it.concurrent.each(['continue', 'stop'])(
@@ -381,40 +381,38 @@ describeWithKafka('a hostile topic', () => {
     },
   );
 
-  it.concurrent
-    .fails('counts tenants whose names every object of the language has', async () => {
-      const topic = topics.pop()!;
-      const spanmill = await Process.make(settings(topic));
-      await spanmill.run();
-      const names = ['constructor', '__proto__', 'toString'];
-      await write(topic, [
-        ...names.map((key) => ({ key, value: pushBytes(request('odd', 2)) })),
-        { value: request('behind them', 1) },
-      ]);
-      await spanmill.hasCalls({ 'behind them': 1 });
-      for (const name of names) expect([name, await spanmill.calls(name)]).toEqual([name, { odd: 2 }]);
-    });
+  it.concurrent('counts tenants whose names every object of the language has', async () => {
+    const topic = topics.pop()!;
+    const spanmill = await Process.make(settings(topic));
+    await spanmill.run();
+    const names = ['constructor', '__proto__', 'toString'];
+    await write(topic, [
+      ...names.map((key) => ({ key, value: pushBytes(request('odd', 2)) })),
+      { value: request('behind them', 1) },
+    ]);
+    await spanmill.hasCalls({ 'behind them': 1 });
+    for (const name of names) expect([name, await spanmill.calls(name)]).toEqual([name, { odd: 2 }]);
+  });
 
-  it.concurrent
-    .fails('obeys on_log_gap: continue when records are deleted while it runs', async () => {
-      const topic = topics.pop()!;
-      const spanmill = await Process.make(settings(topic, ', on_log_gap: continue'));
-      await spanmill.run();
-      await write(topic, [{ value: request('folded', 3) }]);
-      await spanmill.hasCalls({ folded: 3 });
-      spanmill.signal('SIGSTOP');
-      // Answers the fetch that is under way, so that none of those after it is delivered before it is deleted.
-      await write(topic, [{ value: request('under way', 1) }]);
-      await write(
-        topic,
-        Array.from({ length: 4 }, () => ({ value: request('later', 1) })),
-      );
-      await deleteBefore(topic, 4);
-      spanmill.signal('SIGCONT');
-      await waitFor('the records that are left', async () => {
-        if (spanmill.exit) throw new Hopeless(spanmill.log);
-        return (await spanmill.calls())['later'] === 2;
-      });
-      expect((await spanmill.calls())['folded']).toBe(3);
+  it.concurrent('obeys on_log_gap: continue when records are deleted while it runs', async () => {
+    const topic = topics.pop()!;
+    const spanmill = await Process.make(settings(topic, ', on_log_gap: continue'));
+    await spanmill.run();
+    await write(topic, [{ value: request('folded', 3) }]);
+    await spanmill.hasCalls({ folded: 3 });
+    spanmill.signal('SIGSTOP');
+    // Answers the fetch that is under way, so that none of those after it is delivered before it is deleted.
+    await write(topic, [{ value: request('under way', 1) }]);
+    await write(
+      topic,
+      Array.from({ length: 4 }, () => ({ value: request('later', 1) })),
+    );
+    await deleteBefore(topic, 4);
+    spanmill.signal('SIGCONT');
+    await waitFor('the records that are left', async () => {
+      if (spanmill.exit) throw new Hopeless(spanmill.log);
+      return (await spanmill.calls())['later'] === 2;
     });
+    expect((await spanmill.calls())['folded']).toBe(3);
+  });
 });

@@ -216,6 +216,8 @@ describe('the command', () => {
       [['--nonsense'], 'no such flag: --nonsense'],
       [['--target', 'http://a', '--remote-write', 'http://r', '--external-label', '='], 'name=value'],
       [['--config.file', '/does/not/exist'], 'ENOENT'],
+      [['--target', 'http://a', '--remote-write', 'http://r', '--external-label', '=x'], 'name=value'],
+      [['--target', 'http://a', '--remote-write', 'http://r', '--job', '\ud800'], 'lone surrogate'],
     ] as const) {
       const running = start([...args]);
       expect(await running.done).toBe(2);

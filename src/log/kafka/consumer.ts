@@ -54,7 +54,7 @@ export class KafkaConsumer implements LogConsumer {
 
   add(from: ReadonlyMap<number, number>): void {
     for (const [partition, offset] of from) {
-      if (!this.followers.has(partition))
+      if (this.followers.get(partition)?.hasFailed ?? true)
         this.followers.set(partition, new Follower(partition, offset, this.options.partitionBytes, this.delivery));
     }
     // Later, so that the caller holds the consumer when its listener is first called.

@@ -29,6 +29,8 @@ export interface EnvelopeOptions {
   encoding: string;
   transcode?: Transcode;
   isTenantId(tenant: string): boolean;
+  /** Whatever key and headers say, all records are of the one tenant. */
+  isSingleTenant?: boolean;
 }
 
 export interface EnvelopeReader {
@@ -71,7 +73,7 @@ export function createEnvelopeReader(options: EnvelopeOptions): EnvelopeReader {
     }
     if (known === undefined) return 'undecodable';
     envelope.encoding = known;
-    const tenant = tenants.of(record, known === 'push-bytes');
+    const tenant = options.isSingleTenant ? SINGLE_TENANT : tenants.of(record, known === 'push-bytes');
     if (tenant === undefined) return 'invalid_tenant';
     envelope.tenant = tenant;
     return envelope;

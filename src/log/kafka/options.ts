@@ -39,6 +39,8 @@ export interface KafkaLogOptions {
   /** Turns records of other encodings into one of the two that the shards read. */
   transcode?: Transcode;
   isTenantId(tenant: string): boolean;
+  /** Whatever key and headers say, all records are of the one tenant, `single-tenant`. */
+  isSingleTenant?: boolean;
   start: KafkaStart;
   /** Membership in a consumer group, for its fence and its committed offsets. Absent: no fence. */
   group?: {

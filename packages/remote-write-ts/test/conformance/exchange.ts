@@ -16,6 +16,7 @@ import {
 import { type Judge, type Mock, type MockRequest, type MockSeries, startMock } from '../client/mock.ts';
 
 export type Protocol = '1.0' | '2.0';
+type ProtocolChoice = NonNullable<RemoteWriteOptions['protocol']>;
 export const PROTOCOLS: Protocol[] = ['1.0', '2.0'];
 export const JOB = { job: 'test', instance: 'localhost:8080' };
 
@@ -26,7 +27,7 @@ export async function closeClients(): Promise<void> {
 }
 
 export async function start(
-  protocol: Protocol | 'auto',
+  protocol: ProtocolChoice,
   judge?: Judge,
   options: Partial<RemoteWriteOptions> = {},
 ): Promise<{ mock: Mock; client: RemoteWrite }> {

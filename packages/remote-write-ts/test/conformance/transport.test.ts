@@ -131,6 +131,28 @@ describe('the fallback', () => {
     expect(client.stats()).toMatchObject({ protocol: '1.0', sent: { samples: 60 }, failed: { samples: 0 } });
   });
 
+  it.each(['auto', 'prefer_2.0'] as const)('of %s follows a 415 even if it has Written headers', async (protocol) => {
+    const { mock, client } = await start(
+      protocol,
+      (request) => (request.protocol === '2.0' ? { status: 415, headers: written(request) } : { status: 204 }),
+      { metadata: { send: false } },
+    );
+    await client.append(page());
+    await client.flush();
+    expect(mock.requests.map((request) => request.protocol)).toEqual(['2.0', '1.0']);
+    expect(client.stats()).toMatchObject({ protocol: '1.0', sent: { samples: 20 }, failed: { samples: 0 } });
+  });
+
+  it.each([204, 400, 404])('of prefer_2.0 does not follow a %i without Written headers', async (status) => {
+    const { mock, client } = await start('prefer_2.0', () => ({ status }));
+    for (let round = 1; round <= 2; round++) {
+      await client.append(page(round));
+      await client.flush();
+    }
+    expect(mock.requests.map(({ protocol }) => protocol)).toEqual(['2.0', '2.0']);
+    expect(client.stats()).toMatchObject({ protocol: undefined, failed: { samples: 40 } });
+  });
+
   it('does not happen on success', async () => {
     const { mock, client } = await start('auto');
     for (let round = 1; round <= 3; round++) {
