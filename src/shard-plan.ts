@@ -1,17 +1,12 @@
 // From the configuration to what one shard's workers need: partitions, identity, tenants' settings, endpoints with their secrets read.
 
 import { readFileSync } from 'node:fs';
-import { type Config, type RemoteWriteEndpoint, resolveTenant, type TenantSettings } from './config/index.ts';
+import { type Config, type RemoteWriteEndpoint, resolveTenants } from './config/index.ts';
 import { type Committed, LogError, type LogSource } from './log/index.ts';
-import { type EndpointPlan, IN_HAND_BYTES, type ShardPlan, type TenantSettingsTable } from './shard/index.ts';
+import { type EndpointPlan, IN_HAND_BYTES, type ShardPlan } from './shard/index.ts';
 import type { Logger } from './telemetry/index.ts';
 
-/** Settings that would change series but that this version can't honour: they are refused, never ignored. At present it honours all. */
-export function unbuiltSettings(_tenant: string, _settings: TenantSettings): string[] {
-  return [];
-}
-
-/** Likewise of endpoints. */
+/** What an endpoint asks for that this version can't honour: it is refused, never ignored. */
 export function unbuiltEndpoint(endpoint: RemoteWriteEndpoint): string[] {
   const at = `metrics_generator.storage.remote_write "${endpoint.name}": `;
   const authorized = endpoint.bearerToken !== undefined || endpoint.bearerTokenFile !== undefined;
@@ -53,22 +48,12 @@ export function committedEntry(
   return oldest && { ...oldest, claim };
 }
 
-/** A name no tenant can have: its settings are those of tenants without a block of their own. */
-const NOBODY = '\u0000';
-
 /** @throws LogError `unknown_commit` if somebody else committed offsets of the shard's partitions */
 export async function shardPlan(config: Config, shard: number, log: LogSource, logger: Logger): Promise<ShardPlan> {
   const { count } = config.shards;
   const partitions = log.partitionIds().filter((partition) => partition % count === shard);
   const committed = log.fence && committedEntry(await log.fence.committed(), partitions);
-  const settings: TenantSettingsTable = {
-    defaults: resolveTenant(config, NOBODY),
-    tenants: Object.fromEntries(
-      Object.keys(config.overrides.tenants)
-        .filter((tenant) => tenant !== '*')
-        .map((tenant) => [tenant, resolveTenant(config, tenant)]),
-    ),
-  };
+  const settings = resolveTenants(config);
   const intervals = [settings.defaults, ...Object.values(settings.tenants)].map((s) => s.collectionIntervalMs);
   return {
     shard,

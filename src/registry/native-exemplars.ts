@@ -36,6 +36,7 @@ export class NativeExemplars {
    * another one.
    */
   add(values: Float64Array, index: number, atMs: number, buf: Uint8Array, start: number, length: number): void {
+    if (length > MAX_ID_BYTES) return;
     const { data, slots, count } = this;
     const value = values[index]!;
     // A new one goes after equal ones while there is room, before them later.
@@ -61,7 +62,7 @@ export class NativeExemplars {
     this.relate(left < place ? left : left + 1);
     this.relate(place);
     this.relate(place + 1);
-    this.setId(slot, buf, start, length > MAX_ID_BYTES ? 0 : length);
+    this.setId(slot, buf, start, length);
   }
 
   list(): NativeExemplar[] {

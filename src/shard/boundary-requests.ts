@@ -223,7 +223,7 @@ function encodeExemplar(
   tMs: number,
 ): EncodedExemplar | undefined {
   const id = traceIdText(traceId);
-  if (table.schema.exemplarLabel.length + id.length > MAX_EXEMPLAR_CHARACTERS) return undefined;
+  if (id === '' || table.schema.exemplarLabel.length + id.length > MAX_EXEMPLAR_CHARACTERS) return undefined;
   const labels = exemplarTemplate(table, id.length).slice();
   for (let i = 0, at = labels.length - id.length; i < id.length; i++, at++) labels[at] = id.charCodeAt(i);
   return { labels, value, timestampMs: tMs };

@@ -77,6 +77,7 @@ export class ShardHost {
   };
   private readonly began = Promise.withResolvers<void>();
   private readonly pinned = Promise.withResolvers<void>();
+  private readonly known: Set<number>;
   /** Next offset to be read, by partition. */
   private readonly read = new Map<number, number>();
   /** Partitions that appeared before folding had begun. */
@@ -85,6 +86,7 @@ export class ShardHost {
   constructor(options: ShardHostOptions) {
     this.options = options;
     const { plan } = options;
+    this.known = new Set(plan.partitions);
     this.budgetBytes = Math.max(1 << 20, Math.floor(BUFFER_BUDGET_BYTES / Math.max(1, plan.partitions.length)));
     const { port1, port2 } = new MessageChannel();
     this.shard = spawn('shard-worker', { plan, ledgerPort: port1 }, port1);
@@ -210,10 +212,13 @@ export class ShardHost {
 
   /** The topic has a partition more, and it is this shard's: read from its first record on. */
   addPartition(partition: number): void {
-    if (!this.ready) {
-      this.early.push(partition);
-      return;
-    }
+    if (this.known.has(partition)) return;
+    this.known.add(partition);
+    if (this.ready) this.addKnown(partition);
+    else this.early.push(partition);
+  }
+
+  private addKnown(partition: number): void {
     this.options.log
       .bounds(partition)
       .then(({ start }) => this.toShard({ type: 'add', partition, offset: start }))
@@ -242,7 +247,7 @@ export class ShardHost {
     this.consumer = log.consume(new Map(offsets), listener);
     this.ready = true;
     this.began.resolve();
-    for (const partition of this.early.splice(0)) this.addPartition(partition);
+    for (const partition of this.early.splice(0)) this.addKnown(partition);
   }
 
   private async offsetOf(partition: number, position: Position): Promise<number> {
