@@ -18,7 +18,10 @@ function plainDouble(value: number): string {
   while (digits < 17 && Number(value.toPrecision(digits)) !== value) digits++;
   const [mantissa, exponent] = value.toExponential(digits - 1).split('e') as [string, string];
   const sign = value < 0 ? '-' : '';
-  const figures = mantissa.replace('-', '').replace('.', '');
+  let figures = mantissa.replace('-', '').replace('.', '');
+  // Halfway between two, the even one is meant; toExponential takes the larger.
+  const rest = value.toExponential(100).replace('-', '').replace('.', '').split('e')[0]!.slice(digits);
+  if (/^50*$/.test(rest) && Number(figures.at(-1)) % 2 === 1) figures = String(BigInt(figures) - 1n);
   const point = 1 + Number(exponent);
   const padded = '0'.repeat(Math.max(0, 1 - point)) + figures + '0'.repeat(Math.max(0, point - figures.length));
   const whole = padded.slice(0, Math.max(1, point));
@@ -66,6 +69,14 @@ describe('the text of an attribute value', () => {
       }),
       { numRuns: 1000 },
     );
+  });
+
+  test.each([
+    [-978030076258148.25, '-978030076258148.2'],
+    [978030076258148.75, '978030076258148.8'],
+  ])('of %d, halfway between two, is the even one', (doubleValue, text) => {
+    const encoded = encode('AnyValue', { doubleValue });
+    expect(Buffer.from(valueText(encoded, 0, encoded.length)).toString()).toBe(text);
   });
 
   test('as a string is there for strings only', () => {
