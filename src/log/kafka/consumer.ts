@@ -9,6 +9,7 @@ import { decodeFetchResponse, type FetchResponse } from './fetch-response.ts';
 import { Follower } from './follower.ts';
 import { fetchRaw } from './kafkajs.ts';
 import type { KafkaLogStats, Lag, Skipped } from './options.ts';
+import { readOne } from './positions.ts';
 
 const OFFSET_OUT_OF_RANGE = 1;
 const CORRUPT_MESSAGE = 2;
@@ -177,7 +178,8 @@ export class KafkaConsumer implements LogConsumer {
     for (const part of response.partitions) {
       const follower = this.followers.get(part.partition);
       if (follower === undefined) continue;
-      if (part.errorCode !== UNKNOWN_TOPIC_OR_PARTITION) this.missingSince.delete(part.partition);
+      const wasMissing = part.errorCode !== UNKNOWN_TOPIC_OR_PARTITION && this.missingSince.delete(part.partition);
+      if (wasMissing && !(await this.isSame(follower))) continue;
       if (part.errorCode === 0) follower.fetched(part, askedMs);
       else if (!this.failed(follower, part.errorCode, part.logStart)) mustRefresh = true;
       if (this.isStopped) return;
@@ -186,6 +188,23 @@ export class KafkaConsumer implements LogConsumer {
       await this.pauseLoop(RETRY_MS);
       await this.refresh();
     }
+  }
+
+  /** A partition that was gone for a while may be another one: the record that was read last must still be there, or be deleted. */
+  private async isSame(follower: Follower): Promise<boolean> {
+    const { connection, topic } = this.options;
+    const { partition, lastRecord } = follower;
+    if (lastRecord === undefined) return true;
+    const { offset, timestampMs } = lastRecord;
+    const found = await readOne(connection, partition, offset, (record) => record.timestampMs);
+    if (found === undefined || found === timestampMs) return true;
+    follower.fail(
+      new LogError(
+        'log_damaged',
+        `record ${offset} of partition ${partition} is not the one that was read: topic ${topic} was deleted and made anew`,
+      ),
+    );
+    return false;
   }
 
   /** False: the leader may have changed, or not know yet; try again. */

@@ -44,6 +44,7 @@ export class Follower {
   private upTo = 0;
   private skippedUpTo = 0;
   private lastTimestampMs: number | undefined;
+  private lastOffset: number | undefined;
   private readonly delivery: Delivery;
 
   constructor(partition: number, position: number, askBytes: number, delivery: Delivery) {
@@ -111,6 +112,12 @@ export class Follower {
     return { records, seconds };
   }
 
+  /** The record that was delivered last, undefined before the first. */
+  get lastRecord(): { offset: number; timestampMs: number } | undefined {
+    const { lastOffset: offset, lastTimestampMs: timestampMs } = this;
+    return offset === undefined || timestampMs === undefined ? undefined : { offset, timestampMs };
+  }
+
   fail(error: Error): void {
     if (this.hasFailed || this.isStopped) return;
     this.hasFailed = true;
@@ -171,6 +178,7 @@ export class Follower {
     const batch = builder.take(this.partition, now());
     this.position = this.upTo;
     this.lastTimestampMs = batch.timestampsMs[batch.count - 1]!;
+    this.lastOffset = batch.offsets[batch.count - 1]!;
     stats.batches++;
     stats.records += batch.count;
     stats.bytes += batch.bytes.length;

@@ -54,6 +54,23 @@ describe('the envelope of a record', () => {
     expect(await open({ value })).toMatchObject({ tenant: 'single-tenant' });
   });
 
+  it('is of the one tenant, whatever key and header say, where there is only one', async () => {
+    const options = { isSingleTenant: true };
+    const headers = { 'X-Scope-OrgID': 'h' };
+    expect(await open({ value: pushBytes(OTLP), key: 'k', headers }, options)).toMatchObject({
+      tenant: 'single-tenant',
+    });
+    expect(await open({ value: OTLP, headers }, options)).toMatchObject({ tenant: 'single-tenant' });
+  });
+
+  it('leaves a value to the transcoder that knows more encodings, when it is to be told apart', async () => {
+    const transcode = (encoding: string, bytes: Uint8Array) => ({
+      encoding: 'otlp' as const,
+      bytes: Buffer.from(`${encoding}:${bytes.length}`),
+    });
+    expect(await open({ value: OTLP }, { transcode })).toMatchObject({ bytes: Buffer.from('auto:5') });
+  });
+
   it('takes the tenant of OTLP from the header, whatever its case and place, and never from the key', async () => {
     expect(await open({ value: OTLP, key: 'a trace id' })).toMatchObject({ tenant: 'single-tenant', encoding: 'otlp' });
     for (const name of ['X-Scope-OrgID', 'x-scope-orgid', 'X-SCOPE-ORGID']) {
