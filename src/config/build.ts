@@ -86,6 +86,10 @@ function receivers(parsed: Parsed, source: YamlSource): Config['receivers'] {
   const zipkin = parsed.receivers.zipkin ? { zipkin: { endpoint: parsed.receivers.zipkin.endpoint } } : {};
   const pasted = parsed.distributor?.receivers?.otlp;
   if (pasted === undefined) {
+    if (source.has(['distributor', 'receivers', 'jaeger'])) {
+      const path = ['distributor', 'receivers', 'jaeger'];
+      source.problem(path, 'there is no Jaeger receiver here: send OTLP, or put a collector before it', 'key');
+    }
     if (own.http?.enabled)
       otlp.http = { endpoint: own.http.endpoint, maxRequestBodyBytes: own.http.maxRequestBodySize };
     if (own.grpc?.enabled) otlp.grpc = { endpoint: own.grpc.endpoint };

@@ -3,7 +3,7 @@
 import { z } from 'zod';
 import { parseDuration } from '../duration.ts';
 import { generatorBlock } from './generator.ts';
-import { block, byteSize, duration, flag, integer, secret, text, texts } from './keys.ts';
+import { block, byteSize, duration, flag, integer, refused, secret, text, texts } from './keys.ts';
 import { overridesBlock } from './overrides.ts';
 import { onlyOneSource } from './remote-write.ts';
 import { SERVER_IGNORED, SERVER_IGNORED_PATTERNS, TEMPO_KEYS } from './tempo.ts';
@@ -58,6 +58,7 @@ const receivers = block('Where spans come in.', {
       .nullable()
       .prefault({}),
   }).prefault({}),
+  jaeger: refused('send OTLP, or put a collector before it'),
   zipkin: block(
     'Zipkin v2 over HTTP (JSON and protobuf, path /api/v2/spans). Off unless it is written.',
     { endpoint: hostPort('`host:port`.').prefault('127.0.0.1:9411') },

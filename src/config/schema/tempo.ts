@@ -73,7 +73,7 @@ const distributor = block('Receivers as Tempo spells them.', {
       }).optional(),
     }).optional(),
     jaeger: ignored('Jaeger receivers are not built yet: send OTLP, or put a collector before it'),
-    zipkin: refused(`${NOT_BUILT}: send OTLP, or put a collector before it`),
+    zipkin: refused('use receivers.zipkin.endpoint'),
     kafka: refused(`${NOT_BUILT}: see log.kafka`),
     opencensus: refused('OpenCensus has ended: send OTLP'),
   }).optional(),
