@@ -83,6 +83,9 @@ export function createOtlpGrpcReceiver(options: OtlpGrpcReceiverOptions): OtlpGr
     });
     await Promise.race([closed, deadline]);
     clearTimeout(timer);
+    // A call that is cut without an answer looks like an internal error to its client, which then gives its spans up.
+    traces.cutAll();
+    await Promise.race([closed, new Promise((resolve) => setTimeout(resolve, LAST_ANSWERS_MS))]);
     server.forceShutdown();
     for (const socket of sockets) socket.destroy();
     await closed;
@@ -106,6 +109,9 @@ export function createOtlpGrpcReceiver(options: OtlpGrpcReceiverOptions): OtlpGr
     },
   };
 }
+
+/** For answers at the deadline to leave the process. */
+const LAST_ANSWERS_MS = 100;
 
 const asSent = (bytes: Buffer): Buffer => bytes;
 

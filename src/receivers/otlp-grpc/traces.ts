@@ -41,6 +41,8 @@ export interface TracesService {
   handle(call: ServerUnaryCall<Buffer, Buffer>, answer: sendUnaryData<Buffer>): void;
   /** From now on every new request is refused as UNAVAILABLE. */
   refuseAll(): void;
+  /** Answers what is still under way: try again elsewhere. */
+  cutAll(): void;
 }
 
 /** A call between its head and its message. */
@@ -63,6 +65,7 @@ export function createTracesService(options: OtlpGrpcReceiverOptions): TracesSer
   const lastLineMs = new Map<RefusalReason, number>();
   let inFlight = 0;
   let stopping = false;
+  const pending = new Set<() => void>();
 
   const holdWithin = (sizeBytes: number, hold: (sizeBytes: number) => void) => {
     if (inFlight + sizeBytes > maxInFlightBytes) throw new Refusal('overloaded', 'too many bytes in flight');
@@ -148,9 +151,18 @@ export function createTracesService(options: OtlpGrpcReceiverOptions): TracesSer
   function handle(call: ServerUnaryCall<Buffer, Buffer>, answer: sendUnaryData<Buffer>): void {
     const inbound = inbounds.get(call.metadata)!;
     inbound.arrived();
+    let isAnswered = false;
+    const once = (send: () => void): void => {
+      if (isAnswered) return;
+      isAnswered = true;
+      pending.delete(cut);
+      send();
+    };
+    const cut = () => once(() => answer(refuse(new Refusal('stopping', 'the receiver stopped before the log had it'))));
+    pending.add(cut);
     exportTraces(inbound, call.request).then(
-      () => answer(null, SUCCESS),
-      (error: unknown) => answer(refuse(error)),
+      () => once(() => answer(null, SUCCESS)),
+      (error: unknown) => once(() => answer(refuse(error))),
     );
   }
 
@@ -228,6 +240,9 @@ export function createTracesService(options: OtlpGrpcReceiverOptions): TracesSer
     handle,
     refuseAll() {
       stopping = true;
+    },
+    cutAll() {
+      for (const cut of [...pending]) cut();
     },
   };
 }
