@@ -1,5 +1,6 @@
 // Reads one span (opentelemetry-proto, trace/v1) into a SpanBatch and measures its canonical size. Hot file: most of the time that
-// the fold takes is spent in `read`; no allocation (bench/micro/decode.ts). Must refuse whatever a protobuf decoder refuses.
+// the fold takes is spent in `read`; no allocation (bench/micro/decode.ts). Must refuse whatever a protobuf decoder refuses. Long, as
+// all of one message's reading is here.
 
 import { eventSize, keyEnd, keyStart, keyValueSize, linkSize, valueEnd, valueStart } from './canonical.ts';
 import type { ExtractionPlan } from './plan.ts';

@@ -5,6 +5,7 @@ import { MessageChannel, Worker } from 'node:worker_threads';
 import type { EndMark, LogBatch, LogConsumer, LogListener, LogSource } from '../log/index.ts';
 import { LogError } from '../log/index.ts';
 import type { Logger } from '../telemetry/index.ts';
+import { partitionError, ShardFailed, WorkerDied } from './host-errors.ts';
 import type {
   FromLedger,
   FromShard,
@@ -35,21 +36,6 @@ export interface ShardHostOptions {
   onGap(gap: { shard: number; partition: number; from: number; to: number }): 'continue' | 'stop';
   /** The shard, which had begun, can't go on; LogError `ownership_lost` where another owner may have it. */
   onFailed(error: Error): void;
-}
-
-/** The ledger worker says why it can't go on, in one line. */
-export class ShardFailed extends Error {
-  readonly code = 'shard_failed';
-}
-
-/** The shard worker ended by itself; `record` is the one that it was folding, if it was. */
-export class WorkerDied extends Error {
-  readonly record: [partition: number, offset: number] | undefined;
-  constructor(cause: Error, record: [partition: number, offset: number] | undefined) {
-    const what = record ? `while it folded record ${record[1]} of partition ${record[0]}` : 'between two records';
-    super(`the shard worker ended ${what}`, { cause });
-    this.record = record;
-  }
 }
 
 export class ShardHost {
@@ -356,13 +342,6 @@ export class ShardHost {
   private toLedger(message: ToLedger): void {
     this.ledger.postMessage(message);
   }
-}
-
-function partitionError(partition: number, error: Error): Error {
-  const message = `partition ${partition}: ${error.message}`;
-  return error instanceof LogError
-    ? new LogError(error.code, message, { cause: error })
-    : new Error(message, { cause: error });
 }
 
 /** The last folded records must still be what they were, or be gone: else this is another log. */

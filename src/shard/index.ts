@@ -1,5 +1,6 @@
 export { joinExpositions, OPENMETRICS_TYPE, TEXT_TYPE } from './exposition.ts';
-export { ShardHost, type ShardHostOptions, WorkerDied } from './host.ts';
+export { ShardHost, type ShardHostOptions } from './host.ts';
+export { WorkerDied } from './host-errors.ts';
 export type {
   EndpointPlan,
   EndpointStats,

@@ -1,0 +1,26 @@
+// How a host ends when it does not end by itself.
+
+import { LogError } from '../log/index.ts';
+
+/** The ledger worker says why it can't go on, in one line. */
+export class ShardFailed extends Error {
+  readonly code = 'shard_failed';
+}
+
+/** The shard worker ended by itself; `record` is the one that it was folding, if it was. */
+export class WorkerDied extends Error {
+  readonly record: [partition: number, offset: number] | undefined;
+  constructor(cause: Error, record: [partition: number, offset: number] | undefined) {
+    const what = record ? `while it folded record ${record[1]} of partition ${record[0]}` : 'between two records';
+    super(`the shard worker ended ${what}`, { cause });
+    this.record = record;
+  }
+}
+
+/** The log's error, with its code, said of a partition. */
+export function partitionError(partition: number, error: Error): Error {
+  const message = `partition ${partition}: ${error.message}`;
+  return error instanceof LogError
+    ? new LogError(error.code, message, { cause: error })
+    : new Error(message, { cause: error });
+}
