@@ -4,6 +4,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { configArtifacts } from './config-docs.ts';
+import { semconvArtifacts } from './semconv-docs.ts';
 
 export interface Artifact {
   /** From the root of the repository. */
@@ -11,7 +12,7 @@ export interface Artifact {
   text: string;
 }
 
-const GENERATORS: readonly (() => Artifact[])[] = [configArtifacts];
+const GENERATORS: readonly (() => Artifact[])[] = [configArtifacts, semconvArtifacts];
 
 const root = join(import.meta.dirname, '..');
 const check = process.argv.includes('--check');

@@ -41,6 +41,7 @@ export function buildConfig(parsed: Parsed, written: Record<string, unknown>, so
     shards: { count: parsed.shards.count, own: ownedShards(parsed, source) },
     ledger: parsed.ledger,
     generator: parsed.metricsGenerator,
+    semconv: parsed.semconv,
     remoteWrite: {
       endpoints: parsed.metricsGenerator.storage.remoteWrite.map(endpoint),
       flushDeadlineMs: parsed.metricsGenerator.storage.remoteWriteFlushDeadline,

@@ -111,6 +111,7 @@ export interface Config {
   shards: { count: number; own: number[] };
   ledger: { path: string; maxBytes: number };
   generator: GeneratorStatic;
+  semconv: { aliases: boolean };
   remoteWrite: { endpoints: RemoteWriteEndpoint[]; flushDeadlineMs: number; addOrgIdHeader: boolean };
   overrides: OverridesSettings;
   /** What the file said, without defaults; for `describeEffective`. */

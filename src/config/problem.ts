@@ -44,9 +44,14 @@ export function pathText(path: Path): string {
 export interface IgnoredKey {
   path: Path;
   why: string;
-  /** It asks for something else than what happens anyway: worth a line of its own. */
-  differs: boolean;
-  place: string;
+  /**
+   * `differs`: it asks for something else than what happens, worth a line of its own. `harmless`: it asks for what happens anyway, or is what
+   * Tempo does by default. `block`: nobody looked at what it asks for.
+   */
+  kind: 'differs' | 'harmless' | 'block';
+  file: string;
+  line: number;
+  column: number;
 }
 
 /** Where one load collects what it finds. */
@@ -59,19 +64,50 @@ export class Findings {
     if (this.problems.length > 0) throw new ConfigError(this.problems);
   }
 
-  /** Notes, then a line for each ignored key that differs, then one line that names the rest. */
+  /** Notes, a line for each ignored key that asks for something else, one for the blocks of each reason, and one that names the rest. */
   allNotes(): string[] {
-    const lines = [...this.notes];
-    const quiet: string[] = [];
-    for (const key of this.ignored) {
-      if (key.differs) lines.push(`${key.place}: ${pathText(key.path)}: ignored: ${key.why}`);
-      else quiet.push(pathText(key.path));
-    }
-    if (quiet.length > 0) {
-      const shown = quiet.slice(0, 12).join(', ');
-      const more = quiet.length > 12 ? ` and ${quiet.length - 12} more` : '';
-      lines.push(`${quiet.length} ${quiet.length === 1 ? 'key is' : 'keys are'} accepted and ignored: ${shown}${more}`);
-    }
-    return lines;
+    return [...this.notes, ...this.differing(), ...this.blocks(), ...this.rest()];
   }
+
+  /** Blocks of many tenants say the same thing: the first one is named, the others are counted. */
+  private differing(): string[] {
+    const groups = groupBy(this.of('differs'), (key) =>
+      isTenants(key) ? [key.file, key.why, ...key.path.slice(2)].join('\0') : pathText(key.path),
+    );
+    return groups.map((keys) => {
+      const more = keys.length === 1 ? '' : ` (and of ${keys.length - 1} more ${keys.length === 2 ? 'tenant' : 'tenants'})`;
+      const first = keys[0]!;
+      return problemLine({ ...first, path: `${pathText(first.path)}${more}`, message: `ignored: ${first.why}` });
+    });
+  }
+
+  private blocks(): string[] {
+    return groupBy(this.of('block'), (key) => `${key.file}\0${key.why}`).map(
+      (keys) => `${keys[0]!.file}: ${shown(keys)}: ignored: ${keys[0]!.why}`,
+    );
+  }
+
+  private rest(): string[] {
+    return groupBy(this.of('harmless'), (key) => key.file).map((keys) => {
+      const what = keys.length === 1 ? '1 key does nothing here and asks' : `${keys.length} keys do nothing here and ask`;
+      return `${keys[0]!.file}: ${what} for nothing else: ${shown(keys)}`;
+    });
+  }
+
+  private of(kind: IgnoredKey['kind']): IgnoredKey[] {
+    return this.ignored.filter((key) => key.kind === kind);
+  }
+}
+
+function isTenants({ path }: IgnoredKey): boolean {
+  return path[0] === 'overrides' && path.length > 2 && path[1] !== 'defaults';
+}
+
+function shown(keys: readonly IgnoredKey[]): string {
+  const names = [...new Set(keys.map(({ path }) => pathText(path)))];
+  return names.length > 12 ? `${names.slice(0, 12).join(', ')} and ${names.length - 12} more` : names.join(', ');
+}
+
+function groupBy<T>(items: readonly T[], key: (item: T) => string): T[][] {
+  return [...Map.groupBy(items, key).values()];
 }

@@ -23,7 +23,11 @@ export function resolveReference(generatorData: unknown, overridesData: unknown,
   const own = parseText(asText(overridesData), `overrides of ${tenant}`, OVERRIDES, findings);
   findings.throwIfAny();
   const block = withNativeDefaults(own.value!, DEFAULTS.parse({}));
-  const resolved = settings(fixed.value!, block, { processors: block.processors ?? [], falseUndoesPrefix: false });
+  const resolved = settings(fixed.value!, block, {
+    processors: block.processors ?? [],
+    falseUndoesPrefix: false,
+    semconvAliases: false,
+  });
   const { dimensions, dimensionMappings } = resolved.spanMetrics;
   for (const { index, message } of mappingCollisions(dimensions, dimensionMappings)) {
     own.source.problem(['processor', 'span_metrics', 'dimension_mappings', index], message);

@@ -9,12 +9,14 @@ const DEFAULT_PROCESSORS: readonly ProcessorName[] = ['span-metrics', 'service-g
 
 export function resolveTenant(config: Config, tenant: string): TenantSettings {
   const { merge, defaults, tenants } = config.overrides;
+  const semconvAliases = config.semconv.aliases;
   const own = tenantBlockOf(tenants, tenant);
   const fallback = defaults.metricsGenerator;
   if (own === undefined) {
     return settings(config.generator, fallback, {
       processors: fallback.processors ?? DEFAULT_PROCESSORS,
       falseUndoesPrefix: merge === 'deep',
+      semconvAliases,
     });
   }
   if (merge === 'deep') {
@@ -22,10 +24,15 @@ export function resolveTenant(config: Config, tenant: string): TenantSettings {
     return settings(config.generator, merged, {
       processors: merged.processors ?? DEFAULT_PROCESSORS,
       falseUndoesPrefix: true,
+      semconvAliases,
     });
   }
   const replaced = withNativeDefaults(own.metricsGenerator, fallback);
-  return settings(config.generator, replaced, { processors: replaced.processors ?? [], falseUndoesPrefix: false });
+  return settings(config.generator, replaced, {
+    processors: replaced.processors ?? [],
+    falseUndoesPrefix: false,
+    semconvAliases,
+  });
 }
 
 /** A name no tenant can have: its settings are those of tenants without a block of their own. */
@@ -76,6 +83,8 @@ export interface SettingsRules {
   processors: readonly ProcessorName[];
   /** Whether `enable_client_server_prefix: false` undoes a static true (in Tempo it can't). */
   falseUndoesPrefix: boolean;
+  /** `semconv.aliases`. */
+  semconvAliases: boolean;
 }
 
 /**
@@ -150,6 +159,7 @@ export function settings(fixed: GeneratorStatic, block: GeneratorOverrides, rule
       hostIdentifiers: [...(ownHosts.hostIdentifiers ?? fixed.processor.hostInfo.hostIdentifiers)],
       metricName: ownHosts.metricName || fixed.processor.hostInfo.metricName,
     },
+    semconvAliases: rules.semconvAliases,
     naming: fixed.naming,
     otel: {
       suffixes: fixed.otel.translationStrategy === 'UnderscoreEscapingWithSuffixes',

@@ -146,6 +146,8 @@ export interface TenantSettings {
   spanMetrics: SpanMetricsSettings;
   serviceGraphs: ServiceGraphsSettings;
   hostInfo: HostInfoSettings;
+  /** Do dimensions, peers and filters match other names of their keys in the semantic conventions? Absent in older epochs. */
+  semconvAliases?: boolean;
   naming: Naming;
   otel: OtelSettings;
 }

@@ -15,7 +15,7 @@ import {
   visit,
   YAMLMap,
 } from 'yaml';
-import type { Findings, Path } from './problem.ts';
+import type { Findings, IgnoredKey, Path } from './problem.ts';
 import { pathText, problemLine } from './problem.ts';
 
 export interface Entry {
@@ -94,9 +94,8 @@ export class YamlSource {
     );
   }
 
-  ignored(path: Path, why: string, differs: boolean): void {
-    const { line, column } = this.position(this.offset(path, 'key'));
-    this.findings.ignored.push({ path: [...path], why, differs, place: `${this.file}:${line}:${column}` });
+  ignored(path: Path, why: string, kind: IgnoredKey['kind']): void {
+    this.findings.ignored.push({ path: [...path], why, kind, ...this.position(this.offset(path, 'key')) });
   }
 
   private problemAt(offset: number | undefined, path: Path, message: string): void {

@@ -13,6 +13,7 @@ import {
   type ProcessorContext,
   spanMetricsSpec,
   TenantCounters,
+  withAliases,
 } from '../processors/index.ts';
 import { Registry, type Section } from '../registry/index.ts';
 import { serviceGraphsSpec } from '../servicegraph/index.ts';
@@ -197,15 +198,17 @@ export class TenantFold {
     const { settings, registry } = this;
     // Settings that were stored before there were namings have none.
     const specs = SPECS[settings.naming ?? 'tempo'].map((spec) => spec(settings)).filter((spec) => spec !== undefined);
-    const plan = new ExtractionPlan(specs.flatMap((spec) => spec.keys));
+    const keys = specs.flatMap((spec) => spec.keys);
+    const plan = new ExtractionPlan(settings.semconvAliases ? withAliases(keys) : keys);
     this.decoder = new Decoder(plan);
-    this.symbols = new AttributeSymbols(
+    this.symbols = new AttributeSymbols({
       plan,
-      this.decoder.resources,
+      resources: this.decoder.resources,
       registry,
-      settings.maxLabelValueLength,
-      settings.naming === 'otel' ? otelValueText : undefined,
-    );
+      maxValueLength: settings.maxLabelValueLength,
+      textOf: settings.naming === 'otel' ? otelValueText : undefined,
+      aliases: settings.semconvAliases,
+    });
     const context: ProcessorContext = {
       tenant: this.tenant,
       settings,

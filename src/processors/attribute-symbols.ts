@@ -5,11 +5,13 @@ import { ByteTable } from '../bytes/index.ts';
 import { type ExtractionPlan, type ResourceTable, type SpanBatch, valueText } from '../otlp/index.ts';
 import type { Registry } from '../registry/index.ts';
 import { kindName, statusName } from './names.ts';
+import { aliasesOf } from './semconv-aliases.ts';
 
 export const ABSENT = -1;
 const UNKNOWN = -2;
 const MAX_OTHER_VALUES = 65_536;
 const ENUM_VALUES = 8;
+const MAX_TRANSLATIONS = 4_096;
 
 const SERVICE_NAME = new TextEncoder().encode('service.name');
 const SERVICE_NAMESPACE = new TextEncoder().encode('service.namespace');
@@ -21,6 +23,27 @@ const JOB = 1;
 const INSTANCE = 2;
 const FIXED = 3;
 
+/** Another name of a slot's key (`semconv.aliases`). */
+interface SlotAlias {
+  slot: number;
+  /** Values that are spelt otherwise under the slot's own key. */
+  values: ReadonlyMap<string, string>;
+  /** Symbol of a value as it stands → of how the slot's key spells it. Forgotten when symbols are renumbered. */
+  known: Map<number, number>;
+}
+
+export interface AttributeSymbolsOptions {
+  plan: ExtractionPlan;
+  resources: ResourceTable;
+  registry: Registry;
+  /** Longer values are cut (bytes); 0 = no limit. */
+  maxValueLength: number;
+  /** How values that are no strings are spelt. */
+  textOf?: typeof valueText | undefined;
+  /** Does a key match its other names in the semantic conventions too? */
+  aliases?: boolean | undefined;
+}
+
 export class AttributeSymbols {
   private readonly resources: ResourceTable;
   private readonly registry: Registry;
@@ -28,6 +51,8 @@ export class AttributeSymbols {
   private readonly maxValueLength: number;
   private readonly valueText: typeof valueText;
   private readonly width: number;
+  /** By slot, the other names that are looked at where nobody has the slot's own; undefined = none has any. */
+  private readonly aliases: readonly (readonly SlotAlias[])[] | undefined;
   private ofResource: Int32Array;
   private others = new ByteTable();
   private otherSymbols = new Int32Array(64);
@@ -37,20 +62,14 @@ export class AttributeSymbols {
   private resourceGeneration = 0;
   private registryGeneration = 0;
 
-  /** @param textOf how values that are no strings are spelt */
-  constructor(
-    plan: ExtractionPlan,
-    resources: ResourceTable,
-    registry: Registry,
-    maxValueLength: number,
-    textOf = valueText,
-  ) {
+  constructor({ plan, resources, registry, maxValueLength, textOf = valueText, aliases }: AttributeSymbolsOptions) {
     this.valueText = textOf;
     this.resources = resources;
     this.registry = registry;
     this.maxValueLength = maxValueLength;
     this.width = FIXED + plan.keys.length;
     this.ofResource = new Int32Array(this.width * 64).fill(UNKNOWN);
+    if (aliases) this.aliases = plan.keys.map((key) => slotAliases(plan, key));
   }
 
   /** Before each request: forgets what went stale, makes room for the resources there are. */
@@ -62,6 +81,7 @@ export class AttributeSymbols {
       this.others = new ByteTable();
       this.kinds.fill(UNKNOWN);
       this.statuses.fill(UNKNOWN);
+      for (const alias of this.aliases?.flat() ?? []) alias.known.clear();
     }
     if (this.others.count > MAX_OTHER_VALUES) this.others = new ByteTable();
     const needed = this.resources.count * this.width;
@@ -86,25 +106,56 @@ export class AttributeSymbols {
     return this.fixed(resource, INSTANCE);
   }
 
-  /** The resource's first attribute with the slot's key, else the span's; ABSENT if neither has it. */
+  /** The resource's first attribute with the slot's key, else the span's, else the same of its aliases; ABSENT if none has it. */
   value(batch: SpanBatch, span: number, slot: number): number {
     const resource = batch.resource[span]!;
     let symbol = this.ofResource[resource * this.width + FIXED + slot]!;
     if (symbol === UNKNOWN) symbol = this.resourceValue(resource, slot);
     if (symbol !== ABSENT) return symbol;
-    return batch.slotStart[span * batch.slots + slot]! < 0 ? ABSENT : this.spanValue(batch, span, slot);
+    if (batch.slotStart[span * batch.slots + slot]! >= 0) return this.spanValue(batch, span, slot);
+    return this.aliases === undefined ? ABSENT : this.aliased(batch, span, slot, true, true);
   }
 
-  /** The span's first attribute with the slot's key, else the resource's; ABSENT if neither has it. */
+  /** The span's first attribute with the slot's key, else the resource's, else the same of its aliases; ABSENT if none has it. */
   spanFirst(batch: SpanBatch, span: number, slot: number): number {
     if (batch.slotStart[span * batch.slots + slot]! >= 0) return this.spanValue(batch, span, slot);
-    return this.resourceFirst(batch.resource[span]!, slot);
+    const symbol = this.resourceFirst(batch.resource[span]!, slot);
+    if (symbol !== ABSENT || this.aliases === undefined) return symbol;
+    return this.aliased(batch, span, slot, false, true);
+  }
+
+  /** The span's own first attribute with the slot's key or an alias; ABSENT if it has none. */
+  ofSpan(batch: SpanBatch, span: number, slot: number): number {
+    if (batch.slotStart[span * batch.slots + slot]! >= 0) return this.spanValue(batch, span, slot);
+    return this.aliases === undefined ? ABSENT : this.aliased(batch, span, slot, false, false);
   }
 
   /** The resource's first attribute with the slot's key; ABSENT if it has none. */
   resourceFirst(resource: number, slot: number): number {
     const symbol = this.ofResource[resource * this.width + FIXED + slot]!;
     return symbol === UNKNOWN ? this.resourceValue(resource, slot) : symbol;
+  }
+
+  private aliased(batch: SpanBatch, span: number, slot: number, resourceFirst: boolean, resources: boolean): number {
+    for (const alias of this.aliases![slot]!) {
+      const own =
+        batch.slotStart[span * batch.slots + alias.slot]! < 0 ? ABSENT : this.spanValue(batch, span, alias.slot);
+      const shared = resources ? this.resourceFirst(batch.resource[span]!, alias.slot) : ABSENT;
+      const symbol = own === ABSENT || (resourceFirst && shared !== ABSENT) ? shared : own;
+      if (symbol !== ABSENT) return alias.values.size === 0 ? symbol : this.translated(alias, symbol);
+    }
+    return ABSENT;
+  }
+
+  private translated({ values, known }: SlotAlias, symbol: number): number {
+    let translated = known.get(symbol);
+    if (translated === undefined) {
+      const text = values.get(Buffer.from(this.registry.symbols.bytes(symbol)).toString());
+      translated = text === undefined ? symbol : this.registry.symbols.internText(text);
+      // Values that are in no table cost a look each time once there are many.
+      if (known.size < MAX_TRANSLATIONS) known.set(symbol, translated);
+    }
+    return translated;
   }
 
   /** The AnyValue in [start, end) of `bytes`. */
@@ -194,4 +245,11 @@ export class AttributeSymbols {
     this.ofResource[at + JOB] = this.text(job);
     this.ofResource[at + INSTANCE] = this.text(instance ?? new Uint8Array(0));
   }
+}
+
+function slotAliases(plan: ExtractionPlan, key: string): SlotAlias[] {
+  return aliasesOf(key).flatMap((alias) => {
+    const slot = plan.slotOf(alias.key);
+    return slot < 0 ? [] : [{ slot, values: alias.values, known: new Map() }];
+  });
 }

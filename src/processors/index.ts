@@ -8,6 +8,7 @@ export { otelConstantLabels, otelInstanceLabel } from './otel-names.ts';
 export { otelSpanMetricsSpec } from './otel-span-metrics.ts';
 export { otelValueText } from './otel-value-text.ts';
 export type { Processor, ProcessorContext, ProcessorSpec } from './processor.ts';
+export { SEMCONV_ALIASES, withAliases } from './semconv-aliases.ts';
 export { compileFilter, filterKeys, type SpanFilter } from './span-filter.ts';
 export { spanMetricsSpec } from './span-metrics.ts';
 export { SpanWeight, weightKeys } from './span-weight.ts';

@@ -7,6 +7,7 @@ import type { SpanBatch } from '../otlp/index.ts';
 import { boolValue, doubleValue, intValue, stringValue } from '../otlp/index.ts';
 import { kindName, statusName } from './names.ts';
 import type { ProcessorContext } from './processor.ts';
+import { aliasesOf } from './semconv-aliases.ts';
 
 type Predicate = (batch: SpanBatch, span: number) => boolean;
 
@@ -66,28 +67,63 @@ function compileMatch(match: PolicyMatch, context: ProcessorContext): Predicate 
             matchesText(utf8Text(batch.bytes.subarray(batch.nameStart[span]!, batch.nameEnd[span]!)));
       }
     }
-    const matchesValue = regex
-      ? (buf: Uint8Array, start: number, end: number) =>
-          regex.test(utf8Text(stringValue(buf, start, end) ?? new Uint8Array(0)))
-      : strictMatcher(value);
-    const slot = context.plan.slotOf(target.attribute);
-    if (target.scope === 'resource') {
-      return (batch, span) => {
-        const resource = context.resources.get(batch.resource[span]!);
-        const start = resource.slotStart[slot]!;
-        return start >= 0 && matchesValue(resource.bytes, start, resource.slotEnd[slot]!);
-      };
-    }
-    return (batch, span) => {
-      const at = span * batch.slots + slot;
-      const start = batch.slotStart[at]!;
-      return start >= 0 && matchesValue(batch.bytes, start, batch.slotEnd[at]!);
-    };
+    return attributePredicate(target.attribute, target.scope === 'resource', context, (values) =>
+      regex ? regexMatcher(regex, values) : strictMatcher(valueUnder(values, value)),
+    );
   });
   return (batch, span) => {
     for (const matches of predicates) if (!matches(batch, span)) return false;
     return true;
   };
+}
+
+type ValueMatcher = (buf: Uint8Array, start: number, end: number) => boolean;
+/** A value as it stands under another name of the key → as the policy's key spells it. */
+type Spelling = ReadonlyMap<string, string>;
+const SAME: Spelling = new Map();
+
+/** Does the attribute of the span (or of its resource) match? With aliases, where it is not there, the first other name that is. */
+function attributePredicate(
+  key: string,
+  ofResource: boolean,
+  context: ProcessorContext,
+  matcher: (values: Spelling) => ValueMatcher,
+): Predicate {
+  const { plan, resources, settings } = context;
+  const bind = (name: string, values: Spelling) => ({ slot: plan.slotOf(name), matches: matcher(values) });
+  const { slot, matches } = bind(key, SAME);
+  const others = (settings.semconvAliases ? aliasesOf(key) : []).map((alias) => bind(alias.key, alias.values));
+  if (ofResource) {
+    return (batch, span) => {
+      const { bytes, slotStart, slotEnd } = resources.get(batch.resource[span]!);
+      if (slotStart[slot]! >= 0) return matches(bytes, slotStart[slot]!, slotEnd[slot]!);
+      const other = others.find((alias) => slotStart[alias.slot]! >= 0);
+      return other?.matches(bytes, slotStart[other.slot]!, slotEnd[other.slot]!) === true;
+    };
+  }
+  return (batch, span) => {
+    const { bytes, slotStart, slotEnd } = batch;
+    const at = span * batch.slots;
+    if (slotStart[at + slot]! >= 0) return matches(bytes, slotStart[at + slot]!, slotEnd[at + slot]!);
+    for (const alias of others) {
+      const start = slotStart[at + alias.slot]!;
+      if (start >= 0) return alias.matches(bytes, start, slotEnd[at + alias.slot]!);
+    }
+    return false;
+  };
+}
+
+function regexMatcher(regex: { test(text: string): boolean }, values: Spelling): ValueMatcher {
+  return (buf, start, end) => {
+    const text = utf8Text(stringValue(buf, start, end) ?? new Uint8Array(0));
+    return regex.test(values.get(text) ?? text);
+  };
+}
+
+/** How the wanted value is spelt under the other name. */
+function valueUnder(values: Spelling, wanted: string | number | boolean): string | number | boolean {
+  for (const [there, here] of values) if (here === String(wanted)) return there;
+  return wanted;
 }
 
 /** Enum fields take few values: each is matched once. */

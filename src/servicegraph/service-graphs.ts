@@ -384,10 +384,10 @@ export class ServiceGraphs implements Processor {
       store.values[edge * store.dimensions + (client ? clientIndex : serverIndex)] = symbol;
     }
     // The first key that is there decides, even with an empty value; with none of them the old peer stays.
-    const base = i * batch.slots;
     for (let p = 0; p < peerSlots.length; p++) {
-      if (batch.slotStart[base + peerSlots[p]!]! < 0) continue;
-      store.peer[edge] = symbols.spanValue(batch, i, peerSlots[p]!);
+      const peer = symbols.ofSpan(batch, i, peerSlots[p]!);
+      if (peer === ABSENT) continue;
+      store.peer[edge] = peer;
       break;
     }
   }

@@ -167,6 +167,18 @@ const ledger = block('Where results are written down before they are sent.', {
   max_bytes: byteSize('At this size the oldest unsent boundaries are given up, counted.', MIB).prefault('4GiB'),
 });
 
+const onOff = z
+  .union([z.boolean(), z.enum(['on', 'off'])])
+  .transform((written) => written === true || written === 'on');
+
+const semconv = block('Names that attributes have had in the OpenTelemetry semantic conventions.', {
+  aliases: onOff
+    .prefault('off')
+    .describe(
+      '`on`: dimensions, peer and database attributes and filter policies match any name that their key has or had, and the values are spelt as that key spells them.',
+    ),
+});
+
 export const configFile = block(
   'The configuration of spanmill.',
   {
@@ -180,6 +192,7 @@ export const configFile = block(
     ledger: ledger.prefault({}),
     metrics_generator: generatorBlock().prefault({}),
     overrides: overridesBlock.prefault({}),
+    semconv: semconv.prefault({}),
     ...TEMPO_KEYS,
   },
   { ignoredPatterns: [/^x-/] },

@@ -8,14 +8,18 @@ export interface KeyInfo {
   verdict?: 'ignored' | 'refused';
   /** Why it is ignored, or what to write instead of a refused key. */
   why?: string;
-  /** Values that need no word: what happens here anyway. */
+  /** Values that need no word: what happens here anyway, or what Tempo does when nothing is written. */
   harmless?: readonly unknown[];
+  /** Values of an ignored key that must not be passed over. */
+  refusedValues?: { values: readonly unknown[]; hint: string };
   /** Keys at this place that are ignored without being listed, by pattern. */
   ignoredPatterns?: readonly RegExp[];
   /** Inside an ignored block: what would be dangerous to ignore. */
   refusedInside?: readonly { path: readonly string[]; harmless: readonly unknown[]; hint: string }[];
   secret?: boolean;
   unit?: 'duration' | 'bytes';
+  /** Keys may carry a name after a slash, which means nothing here: `otlp/2`. */
+  namedKeys?: boolean;
   /** A block of overrides: flat keys of older files are moved to their place first. */
   flatShape?: 'overrides' | 'tenant';
   /** A null here means something (off), so it is kept. */
@@ -116,12 +120,15 @@ export function textMap(about: string) {
   return z.record(z.string(), z.string()).describe(about);
 }
 
-/** Accepted, does nothing; said in one line for all, or in a line of its own where the value asks for something else. */
-export function ignored(why: string, harmless?: readonly unknown[]) {
+/**
+ * Accepted, does nothing. With `harmless` any other value is said in a line of its own (an empty list: every value is); without,
+ * the key is only named together with others.
+ */
+export function ignored(why: string, harmless?: readonly unknown[], refusedValues?: KeyInfo['refusedValues']) {
   return z
     .unknown()
     .optional()
-    .register(keyInfo, { verdict: 'ignored', why, ...(harmless && { harmless }) });
+    .register(keyInfo, { verdict: 'ignored', why, ...(harmless && { harmless }), ...(refusedValues && { refusedValues }) });
 }
 
 /** A block that is accepted with any content. */
