@@ -1,89 +1,125 @@
-// How fast a batch is encoded and compressed: 2,000 series, 8 labels each, one sample per series. Run it with
-// `node --conditions=source packages/remote-write-ts/bench/encode.ts`; it prints the best and the median of its rounds.
+// Encoding and compressing a batch, in each of the ways that this package has, and what precedes it once per series. A process of
+// its own runs it: `forked('encode.ts')`.
 
 import {
   createSeries,
-  encodeLabels,
-  type LabelPair,
+  createStableBatch,
+  type Protocol,
   snappyCompress,
   snappyUncompress,
   WriteRequestBuilder,
   WriteRequestV2Builder,
 } from '../src/index.ts';
+import { answer } from './fork.ts';
+import { FIRST_MS, INTERVAL_MS, labelSets, METADATA, SERIES, valueSets } from './material.ts';
+import { type Figures, measure, type Task } from './measure.ts';
 
-const SERIES = 2_000;
-const ROUNDS = 400;
-const WARM_UP = 100;
-const FIRST_MS = Date.UTC(2026, 0, 1);
-
-// What span metrics look like: a few services and status codes, many span names, a bucket bound.
-const sets = Array.from({ length: SERIES }, (_, i): LabelPair[] => [
-  ['__name__', 'traces_spanmetrics_latency_bucket'],
-  ['service', `shop-${i % 20}-service`],
-  ['span_name', `GET /api/v2/resource/${Math.floor(i / 14)}/items`],
-  ['span_kind', i % 2 === 0 ? 'SPAN_KIND_SERVER' : 'SPAN_KIND_CLIENT'],
-  ['status_code', i % 10 === 0 ? 'STATUS_CODE_ERROR' : 'STATUS_CODE_OK'],
-  ['__metrics_gen_instance', 'cluster-a/0'],
-  ['k8s_namespace', `namespace-${i % 7}`],
-  ['le', String(2 ** (i % 14) / 1000)],
-]);
-const labels = sets.map((set) => encodeLabels(set));
-const series = sets.map((set) => createSeries(set, { type: 'counter', help: 'Observations up to the bound.' }));
-const builder = new WriteRequestBuilder();
-const builderV2 = new WriteRequestV2Builder();
-
-function encode(round: number): void {
-  builder.reset();
-  const timestampMs = FIRST_MS + round * 15_000;
-  for (let i = 0; i < SERIES; i++) builder.addSample(labels[i]!, round * 1000 + i * 0.37, timestampMs);
+export interface EncodeReport {
+  figures: Figures[];
+  /** Bytes of a request, before and after compression. */
+  sizes: Record<Protocol, { plain: number; dynamic: number; patchable: number }>;
+  /** Milliseconds (wall) of making a patchable batch: the first of the process, and the median of later ones. */
+  build: Record<Protocol, { firstMs: number; laterMs: number }>;
 }
 
-function encodeV2(round: number): void {
-  builderV2.reset();
-  const timestampMs = FIRST_MS + round * 15_000;
-  for (let i = 0; i < SERIES; i++) builderV2.addSample(series[i]!, round * 1000 + i * 0.37, timestampMs);
+const sets = labelSets(SERIES);
+const series = sets.map((set) => createSeries(set, METADATA));
+const valuesOf = valueSets(SERIES);
+const v1 = new WriteRequestBuilder();
+const v2 = new WriteRequestV2Builder();
+
+function encodeV1(push: number): void {
+  v1.reset();
+  const values = valuesOf[push % valuesOf.length]!;
+  const timestampMs = FIRST_MS + push * INTERVAL_MS;
+  for (let i = 0; i < SERIES; i++) v1.addSample(series[i]!.labelBytes, values[i]!, timestampMs);
 }
 
-function measure(name: string, perRound: number, unit: string, run: (round: number) => void): void {
-  for (let round = 0; round < WARM_UP; round++) run(round);
-  const rates: number[] = [];
-  for (let round = 0; round < ROUNDS; round++) {
-    const startedNs = process.hrtime.bigint();
-    run(round);
-    rates.push((perRound / Number(process.hrtime.bigint() - startedNs)) * 1000);
-  }
-  rates.sort((a, b) => b - a);
-  const [best, median] = [rates[0]!, rates[ROUNDS >> 1]!];
-  console.log(`${name.padEnd(26)} ${best.toFixed(2).padStart(9)} ${median.toFixed(2).padStart(9)}  ${unit}`);
+function encodeV2(push: number): void {
+  v2.reset();
+  const values = valuesOf[push % valuesOf.length]!;
+  const timestampMs = FIRST_MS + push * INTERVAL_MS;
+  for (let i = 0; i < SERIES; i++) v2.addSample(series[i]!, values[i]!, timestampMs);
 }
 
-encode(0);
-const plain = Uint8Array.from(builder.uncompressed());
-const body = builder.finish();
-encodeV2(0);
-console.log(`${SERIES} series`);
-console.log(`1.0: ${plain.length} bytes, compressed ${body.length}`);
-console.log(`2.0: ${builderV2.sizeBytes} bytes, compressed ${builderV2.finish().length}\n`);
-console.log(`${''.padEnd(26)} ${'best'.padStart(9)} ${'median'.padStart(9)}`);
-measure('encode 1.0', SERIES, 'M samples/s', encode);
-measure('encode + compress 1.0', SERIES, 'M samples/s', (round) => {
-  encode(round);
-  builder.finish();
-});
-measure('encode 2.0', SERIES, 'M samples/s', encodeV2);
-measure('encode + compress 2.0', SERIES, 'M samples/s', (round) => {
-  encodeV2(round);
-  builderV2.finish();
-});
-measure('create series', SERIES, 'M series/s', () => {
-  for (let i = 0; i < SERIES; i++) createSeries(sets[i]!);
-});
-measure('encode labels', SERIES, 'M series/s', () => {
-  for (let i = 0; i < SERIES; i++) encodeLabels(sets[i]!);
-});
-measure('compress', plain.length, 'MB/s', () => {
-  snappyCompress(plain);
-});
-measure('uncompress', plain.length, 'MB/s', () => {
-  snappyUncompress(body, plain.length);
-});
+function build(protocol: Protocol): { firstMs: number; laterMs: number } {
+  const times = Array.from({ length: 30 }, () => {
+    const startedMs = performance.now();
+    createStableBatch(series, { protocol });
+    return performance.now() - startedMs;
+  });
+  const later = times.slice(10).sort((a, b) => a - b);
+  return { firstMs: times[0]!, laterMs: later[later.length >> 1]! };
+}
+
+async function run(rounds: number, roundMs: number): Promise<EncodeReport> {
+  // Before anything is warm: the first batch of a process is made by code that isn't compiled yet.
+  const builds = { '1.0': build('1.0'), '2.0': build('2.0') };
+  const patchable = {
+    '1.0': createStableBatch(series, { protocol: '1.0' }),
+    '2.0': createStableBatch(series, { protocol: '2.0' }),
+  };
+  const push = (protocol: Protocol) => (index: number) => {
+    patchable[protocol].push(valuesOf[index % valuesOf.length]!, FIRST_MS + index * INTERVAL_MS);
+  };
+  encodeV1(1);
+  encodeV2(1);
+  const plain = Uint8Array.from(v1.uncompressed());
+  const body = v1.finish();
+  const tasks: Task[] = [
+    { name: 'patchable 1.0', units: SERIES, run: push('1.0') },
+    { name: 'patchable 2.0', units: SERIES, run: push('2.0') },
+    { name: 'encode 1.0', units: SERIES, run: encodeV1 },
+    { name: 'encode 2.0', units: SERIES, run: encodeV2 },
+    {
+      name: 'encode + compress 1.0',
+      units: SERIES,
+      run(i) {
+        encodeV1(i);
+        v1.finish();
+      },
+    },
+    {
+      name: 'encode + compress 2.0',
+      units: SERIES,
+      run(i) {
+        encodeV2(i);
+        v2.finish();
+      },
+    },
+    {
+      name: 'create series',
+      units: SERIES,
+      run() {
+        for (let i = 0; i < SERIES; i++) createSeries(sets[i]!, METADATA);
+      },
+    },
+    {
+      name: 'compress 1.0 (per byte)',
+      units: plain.length,
+      run() {
+        snappyCompress(plain);
+      },
+    },
+    {
+      name: 'uncompress 1.0 (per byte)',
+      units: plain.length,
+      run() {
+        snappyUncompress(body, plain.length);
+      },
+    },
+  ];
+  const figures = await measure(tasks, rounds, roundMs);
+  encodeV1(1);
+  encodeV2(1);
+  return {
+    figures,
+    sizes: {
+      '1.0': { plain: v1.sizeBytes, dynamic: v1.finish().length, patchable: patchable['1.0'].sizeBytes },
+      '2.0': { plain: v2.sizeBytes, dynamic: v2.finish().length, patchable: patchable['2.0'].sizeBytes },
+    },
+    build: builds,
+  };
+}
+
+answer(run);

@@ -3,59 +3,46 @@
 
 import { setTimeout as timer } from 'node:timers/promises';
 import { createSeries, type LabelPair, type Metadata, type Series } from '../labels/index.ts';
-import { checkPoint, countPoints, type Point, type PointCounts } from '../points/index.ts';
-import { type SenderStats, whole } from '../sender/index.ts';
-import type { Protocol } from '../wire/index.ts';
+import { translateSeries } from '../names/index.ts';
+import { checkPoint, countPoints, type Point } from '../points/index.ts';
+import { Durations, type MetricFamily, remoteStorageMetrics } from '../self-metrics/index.ts';
+import { whole } from '../sender/index.ts';
+import { Courier } from './courier.ts';
+import { LoadMeter } from './load.ts';
 import { MetadataFeed } from './metadata-feed.ts';
-import { type RemoteWriteOptions, resolveQueue } from './options.ts';
-import { addPoints, noPoints, type WriteDropReason, type WriteOutcome } from './outcome.ts';
+import { type RemoteWriteOptions, resolveNames, resolveQueue } from './options.ts';
 import { Queue } from './queue.ts';
+import { diskRoute, straightRoute } from './route.ts';
+import type { RemoteWriteStats } from './stats.ts';
+import { Totals } from './totals.ts';
 import { createWriter } from './writer.ts';
-
-/** `queue_full`: made room for newer ones. `closed`: not delivered before the deadline of `close`. */
-export type DropReason = WriteDropReason | 'queue_full' | 'closed';
-
-/** Sums since the client was made, and what is now. */
-export interface RemoteWriteStats {
-  /** What is known of the endpoint. */
-  protocol: Protocol | undefined;
-  sent: PointCounts;
-  failed: PointCounts;
-  dropped: Record<DropReason, PointCounts>;
-  /** Families that a 1.0 endpoint took, or didn't. */
-  metadataSent: number;
-  metadataFailed: number;
-  /** Points that wait, those on their way not counted, and those that `append` couldn't put in yet. */
-  pending: number;
-  blocked: number;
-  /** How often `append` had to wait. */
-  waits: number;
-  shards: number;
-  desiredShards: number;
-  /** Timestamps, ms since the Unix epoch; 0 before the first. */
-  newestMs: number;
-  newestSentMs: number;
-  requests: SenderStats;
-}
 
 export interface RemoteWrite {
   readonly name: string;
   /**
-   * A series with the client's external labels.
+   * A series with the client's external labels, by `nameTranslation` under the names of Prometheus.
    * @throws LabelError
    */
   series(labels: readonly LabelPair[], metadata?: Metadata): Series;
   /**
    * Resolves when the points are in the queue: this is the back-pressure. Calls are served in their order.
    * Rejects with RangeError or HistogramError if a point can't be sent, before any of them is queued; with ClosedError
-   * after `close`.
+   * after `close`; with DiskQueueError if there is a disk queue that can't be opened.
    */
   append(points: Point | readonly Point[]): Promise<void>;
   /** Sends what is queued without waiting for full batches. Resolves when each point has its final fate. */
   flush(): Promise<void>;
-  stats(): RemoteWriteStats;
   /**
-   * Takes no more points, delivers those that are queued, and drops (`closed`) what isn't delivered in time. Idempotent.
+   * Resolves when what is queued has its final fate or is on disk, without waiting for full batches: then the source of the
+   * points may forget them. Without a disk queue the same as `flush`.
+   */
+  persist(): Promise<void>;
+  stats(): RemoteWriteStats;
+  /** The same under Prometheus' own names, with the durations of attempts: to be shown by `renderMetrics`, or otherwise. */
+  metrics(): MetricFamily[];
+  /**
+   * Takes no more points, delivers those that are queued, and drops (`closed`) what isn't delivered in time, unless it is on
+   * disk: then the next client of that directory delivers it. Idempotent.
    * @param deadlineMs default: 60,000.
    */
   close(deadlineMs?: number): Promise<void>;
@@ -63,66 +50,61 @@ export interface RemoteWrite {
 
 const CLOSE_DEADLINE_MS = 60_000;
 
-/** @throws SenderError for options that can't work. */
+/** @throws SenderError for options that can't work; DiskQueueError if the disk queue's directory is in use or can't be made. */
 export function createRemoteWrite(options: RemoteWriteOptions): RemoteWrite {
-  const { now = Date.now, externalLabels = [], sendExemplars = true, metadata = {} } = options;
+  const { now = Date.now, random = Math.random, sleep = sleepFor } = options;
+  const { externalLabels = [], sendExemplars = true, metadata = {} } = options;
   const queueOptions = resolveQueue(options);
+  const nameTranslation = resolveNames(options);
   const feed = new MetadataFeed(
     whole('metadata.sendIntervalMs', metadata.sendIntervalMs ?? 60_000, Number.MAX_SAFE_INTEGER),
     whole('metadata.maxPerSend', metadata.maxPerSend ?? 2_000, 1_000_000),
   );
   const stop = new AbortController();
-  const sums = {
-    sent: noPoints(),
-    failed: noPoints(),
-    dropped: { too_old: noPoints(), custom_buckets: noPoints(), queue_full: noPoints(), closed: noPoints() },
-    metadataSent: 0,
-    metadataFailed: 0,
-  };
+  const totals = new Totals();
+  const load = new LoadMeter(now());
+  const durations = new Durations();
   let closing: Promise<void> | undefined;
 
   const writer = createWriter({
     ...options,
     maxConcurrent: queueOptions.maxShards,
     onAttempt(info) {
-      if (info.waitMs !== undefined) queue.freeze(2 * info.waitMs);
+      if (info.waitMs !== undefined) load.freeze(now() + 2 * info.waitMs);
       options.onAttempt?.(info);
     },
+    onBatch(info) {
+      totals.attempt(info);
+      durations.observe(info.durationMs);
+      options.onBatch?.(info);
+    },
   });
-  const queue = new Queue(queueOptions, {
+  const courier = new Courier({
+    writer,
+    totals,
+    load,
+    metadata: metadata.send === false ? undefined : feed,
     now,
-    deliver,
-    onDropped: (point) => addPoints(sums.dropped.queue_full, countPoints([point])),
+    signal: stop.signal,
+    onOutcome: options.onOutcome,
+  });
+  const route =
+    options.diskQueue === undefined
+      ? straightRoute(courier)
+      : diskRoute(options.diskQueue, { courier, writer, totals, load, now, random, sleep, onWarning });
+  route.relayout(queueOptions.minShards);
+  const queue = new Queue(queueOptions, load, {
+    now,
+    deliver: (points, shard) => route.take(points, shard),
+    onEntered: (point) => totals.take(point),
+    onDropped: (point) => totals.drop('queue_full', countPoints([point])),
+    onResharded: (shards) => route.relayout(shards),
+    underWay: () => route.pending(),
   });
 
-  async function deliver(points: readonly Point[]): Promise<void> {
+  function onWarning(message: string): void {
     try {
-      const outcome = await writer.write(points, { signal: stop.signal });
-      addPoints(sums.sent, outcome.sent);
-      addPoints(sums.failed, outcome.failed);
-      addPoints(sums.dropped.too_old, outcome.dropped.too_old);
-      addPoints(sums.dropped.custom_buckets, outcome.dropped.custom_buckets);
-      addPoints(sums.dropped.closed, outcome.unsettled);
-      tell(outcome);
-      // Not to a receiver that refuses even samples.
-      const isTaken = outcome.sent.samples + outcome.sent.histograms > 0;
-      if (outcome.protocol === '1.0' && isTaken && metadata.send !== false) await deliverMetadata();
-    } catch {
-      // Only an injected function can have thrown. The shard must go on.
-      addPoints(sums.failed, countPoints(points));
-    }
-  }
-
-  async function deliverMetadata(): Promise<void> {
-    for (const families of feed.due(now())) {
-      if (await writer.writeMetadata(families, stop.signal)) sums.metadataSent += families.length;
-      else sums.metadataFailed += families.length;
-    }
-  }
-
-  function tell(outcome: WriteOutcome): void {
-    try {
-      options.onOutcome?.(outcome);
+      options.onWarning?.(message);
     } catch {
       // An observer's fault must not cost data.
     }
@@ -132,21 +114,40 @@ export function createRemoteWrite(options: RemoteWriteOptions): RemoteWrite {
     queue.close();
     const inTime = new AbortController();
     const late = timer(deadlineMs, undefined, { signal: inTime.signal }).then(
-      () => stop.abort(),
+      () => {
+        route.stop();
+        stop.abort();
+      },
       () => {},
     );
     // After the abort, what is left is aborted batch by batch, which ends the draining.
     await queue.drain();
+    // One that couldn't be opened has nothing to drain, and has said so.
+    await route.drained().catch(() => {});
     inTime.abort();
     await late;
+    await route.close();
     await writer.close();
+  }
+
+  function stats(): RemoteWriteStats {
+    const disk = route.stats();
+    return {
+      protocol: writer.protocol,
+      ...totals.snapshot(),
+      ...queue.stats,
+      requests: writer.stats(),
+      ...(disk && { disk }),
+    };
   }
 
   return {
     name: writer.name,
     series(labels, of) {
-      const own = new Set(labels.map(([name]) => name));
-      return createSeries([...labels, ...externalLabels.filter(([name]) => !own.has(name))], of);
+      const named =
+        nameTranslation === undefined ? { labels, metadata: of } : translateSeries(labels, of, nameTranslation);
+      const own = new Set(named.labels.map(([name]) => name));
+      return createSeries([...named.labels, ...externalLabels.filter(([name]) => !own.has(name))], named.metadata);
     },
     async append(points) {
       const list = ('series' in points ? [points] : points).map((point) => {
@@ -154,24 +155,27 @@ export function createRemoteWrite(options: RemoteWriteOptions): RemoteWrite {
         feed.see(point.series);
         return sendExemplars || !('exemplars' in point) ? point : { ...point, exemplars: [] };
       });
+      await route.ready;
       await queue.append(list);
     },
-    flush: () => queue.drain(),
-    stats() {
-      return {
-        protocol: writer.protocol,
-        sent: { ...sums.sent },
-        failed: { ...sums.failed },
-        dropped: structuredClone(sums.dropped),
-        metadataSent: sums.metadataSent,
-        metadataFailed: sums.metadataFailed,
-        ...queue.stats,
-        requests: writer.stats(),
-      };
+    async flush() {
+      await queue.drain();
+      await route.drained();
     },
+    async persist() {
+      await route.ready;
+      await queue.drain();
+    },
+    stats,
+    metrics: () =>
+      remoteStorageMetrics({ name: writer.name, url: options.url, stats: stats(), durations: durations.counts() }),
     close(deadlineMs = CLOSE_DEADLINE_MS) {
       closing ??= shutDown(deadlineMs);
       return closing;
     },
   };
+}
+
+async function sleepFor(waitMs: number, signal: AbortSignal): Promise<void> {
+  await timer(waitMs, undefined, { signal });
 }

@@ -1,6 +1,8 @@
-export { createRemoteWrite, type DropReason, type RemoteWrite, type RemoteWriteStats } from './client.ts';
+export { createRemoteWrite, type RemoteWrite } from './client.ts';
 export type { ProtocolChoice } from './negotiation.ts';
 export type { MetadataOptions, QueueOptions, RemoteWriteOptions, WriterOptions } from './options.ts';
 export { MAX_NAMED_POINTS, type Refusal, type WriteDropReason, type WriteOutcome } from './outcome.ts';
 export { ClosedError } from './queue.ts';
+export { createSeriesBatch, type SeriesBatch, type SeriesBatchOptions } from './series-batch.ts';
+export { type BatchInfo, DROP_REASONS, type DropReason, type RemoteWriteStats } from './stats.ts';
 export { createWriter, type WriteOptions, type Writer } from './writer.ts';

@@ -1,11 +1,14 @@
 // The options of a writer and of a client with a queue. Names and defaults are those of Prometheus' `remote_write`, but for
 // 429, which is retried unless told otherwise: dropping what a receiver asked to have later helps nobody.
 
+import type { DiskQueueOptions } from '../disk-queue/index.ts';
 import { SenderError } from '../errors/index.ts';
 import type { LabelPair } from '../labels/index.ts';
+import { isNameTranslation, NAME_TRANSLATIONS, type NameTranslation } from '../names/index.ts';
 import { MAX_TIMER_MS, type SenderOptions, whole } from '../sender/index.ts';
 import type { ProtocolChoice } from './negotiation.ts';
 import type { WriteOutcome } from './outcome.ts';
+import type { BatchInfo } from './stats.ts';
 
 export interface WriterOptions extends SenderOptions {
   /** Default: `auto`: 2.0, and 1.0 for a receiver that doesn't understand it; with `prefer_2.0` only if it says so (415). */
@@ -16,6 +19,8 @@ export interface WriterOptions extends SenderOptions {
   sampleAgeLimitMs?: number;
   /** Further requests that a 1.0 batch may be split into after a 400, to find the series at fault. 0: none. Default: 64. */
   maxBisectRequests?: number;
+  /** Told after each attempt what it carried and how long it took. What it throws is ignored. */
+  onBatch?: (info: BatchInfo) => void;
 }
 
 export interface QueueOptions {
@@ -46,11 +51,15 @@ export interface MetadataOptions {
 
 export interface RemoteWriteOptions extends Omit<WriterOptions, 'maxConcurrent'> {
   queue?: QueueOptions;
+  /** Keeps what isn't delivered on disk, over restarts too. Default: none. */
+  diskQueue?: DiskQueueOptions;
   /** Of 1.0, where they travel in requests of their own. */
   metadata?: MetadataOptions;
   /** Default: true. */
   sendExemplars?: boolean;
-  /** Added to each series that hasn't a label of that name. */
+  /** How names of OpenTelemetry that `series` is given become Prometheus'. Missing: they are final. */
+  nameTranslation?: NameTranslation;
+  /** Added, as they are, to each series that hasn't a label of that name. */
   externalLabels?: readonly LabelPair[];
   /** Told how each batch ended. What it throws is ignored. */
   onOutcome?: (outcome: WriteOutcome) => void;
@@ -60,6 +69,9 @@ export interface ResolvedQueue {
   capacity: number;
   minShards: number;
   maxShards: number;
+  /** As configured. */
+  maxSamples: number;
+  /** Exemplars included. */
   maxPerSend: number;
   deadlineMs: number;
   reshardIntervalMs: number;
@@ -79,11 +91,20 @@ export function resolveQueue({ queue = {}, sendExemplars = true }: RemoteWriteOp
     capacity: whole('queue.capacity', queue.capacity ?? 10_000, MAX_COUNT),
     minShards,
     maxShards,
+    maxSamples,
     maxPerSend: sendExemplars ? Math.floor(maxSamples * 1.1) : maxSamples,
     deadlineMs: whole('queue.batchSendDeadlineMs', queue.batchSendDeadlineMs ?? 5_000, MAX_TIMER_MS),
     reshardIntervalMs: whole('queue.reshardIntervalMs', queue.reshardIntervalMs ?? 10_000, MAX_TIMER_MS),
     onFull: queue.onFull ?? 'block',
   };
+}
+
+/** @throws SenderError `bad_option` */
+export function resolveNames({ nameTranslation }: RemoteWriteOptions): NameTranslation | undefined {
+  if (nameTranslation !== undefined && !isNameTranslation(nameTranslation)) {
+    throw new SenderError('bad_option', `nameTranslation is one of ${NAME_TRANSLATIONS.join(', ')}`);
+  }
+  return nameTranslation;
 }
 
 export interface ResolvedWriter {

@@ -1,6 +1,6 @@
 // What came of a batch, point by point summed up: each point is sent, failed, dropped or unsettled, and only one of these.
 
-import { countPoints, type Point, type PointCounts } from '../points/index.ts';
+import type { Point, PointCounts } from '../points/index.ts';
 import type { WrittenCounts } from '../sender/index.ts';
 import type { Protocol } from '../wire/index.ts';
 
@@ -36,6 +36,8 @@ export interface WriteOutcome {
   failed: PointCounts;
   dropped: Record<WriteDropReason, PointCounts>;
   unsettled: PointCounts;
+  /** Series whose metadata went with them, on 2.0. Receivers don't count them: they share the request's fate. */
+  metadata: { sent: number; failed: number };
   /** The receiver's own counts, summed; missing if it gave none. */
   written?: Required<WrittenCounts>;
   /** The first few. */
@@ -47,6 +49,7 @@ export class Tally {
   readonly failed = noPoints();
   readonly dropped: Record<WriteDropReason, PointCounts> = { too_old: noPoints(), custom_buckets: noPoints() };
   readonly unsettled = noPoints();
+  readonly metadata = { sent: 0, failed: 0 };
   readonly refusals: Refusal[] = [];
   written: Required<WrittenCounts> | undefined;
   protocol: Protocol | undefined;
@@ -54,9 +57,8 @@ export class Tally {
   attempts = 0;
   isAborted = false;
 
-  /** What the receiver wrote of these points; the others failed. */
-  note(points: readonly Point[], written: WrittenCounts): void {
-    const counts = countPoints(points);
+  /** What the receiver wrote of so many points; the others failed. */
+  note(counts: PointCounts, written: WrittenCounts): void {
     for (const kind of ['samples', 'histograms', 'exemplars'] as const) {
       const taken = Math.min(written[kind] ?? 0, counts[kind]);
       this.sent[kind] += taken;
@@ -75,7 +77,7 @@ export class Tally {
   }
 
   outcome(): WriteOutcome {
-    const { sent, failed, dropped, unsettled, refusals, requests, attempts } = this;
+    const { sent, failed, dropped, unsettled, metadata, refusals, requests, attempts } = this;
     return {
       kind: this.isAborted ? 'aborted' : 'settled',
       ...(this.protocol && { protocol: this.protocol }),
@@ -85,6 +87,7 @@ export class Tally {
       failed,
       dropped,
       unsettled,
+      metadata,
       ...(this.written && { written: this.written }),
       refusals,
     };

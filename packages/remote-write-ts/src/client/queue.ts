@@ -2,13 +2,20 @@
 // them are emptied first, or a series' points could overtake each other on their way through two shards.
 
 import type { Point } from '../points/index.ts';
+import type { LoadMeter } from './load.ts';
 import type { ResolvedQueue } from './options.ts';
-import { desiredShards, Rate } from './resharding.ts';
+import { desiredShards, type Load, wantedShards } from './resharding.ts';
 import { Shard } from './shard.ts';
 
 export interface QueueHooks {
-  deliver: (points: readonly Point[]) => Promise<void>;
+  /** Takes a batch on from its shard. Must not reject. */
+  deliver: (points: readonly Point[], shard: number) => Promise<void>;
+  onEntered: (point: Point) => void;
   onDropped: (point: Point) => void;
+  /** After the shards were emptied, before the first point enters one of so many. */
+  onResharded: (shards: number) => void;
+  /** Points that have left the shards and have no final fate. */
+  underWay: () => number;
   now: () => number;
 }
 
@@ -27,46 +34,38 @@ export class Queue {
   /** One after the other: appends, and changes of the number of shards. */
   #line: Promise<unknown> = Promise.resolve();
   #isClosed = false;
-  #newestMs = 0;
-  #newestSentMs = 0;
   #blocked = 0;
   #waits = 0;
-  #desired: number;
-  #entered = 0;
-  #settled = 0;
-  #sendingMs = 0;
-  #checkedMs: number;
-  #frozenUntilMs = 0;
+  /** Also beyond the maximum: that is what an alert is about. */
+  #wanted: number;
   #isResharding = false;
-  readonly #in = new Rate();
-  readonly #out = new Rate();
-  readonly #sending = new Rate();
-  readonly #timer: NodeJS.Timeout | undefined;
+  readonly #load: LoadMeter;
+  readonly #timer: NodeJS.Timeout;
 
-  constructor(options: ResolvedQueue, hooks: QueueHooks) {
+  constructor(options: ResolvedQueue, load: LoadMeter, hooks: QueueHooks) {
     this.#options = options;
+    this.#load = load;
     this.#hooks = hooks;
-    this.#desired = options.minShards;
+    this.#wanted = options.minShards;
     this.#shards = this.#makeShards(options.minShards);
-    this.#checkedMs = hooks.now();
-    if (options.maxShards > options.minShards) {
-      this.#timer = setInterval(() => this.#consider(), options.reshardIntervalMs).unref();
-    }
-  }
-
-  get shards(): number {
-    return this.#shards.length;
+    // Also where their number can't change: that they don't suffice should be known.
+    this.#timer = setInterval(() => this.#consider(), options.reshardIntervalMs).unref();
   }
 
   get stats() {
+    const { minShards, maxShards, capacity, maxSamples } = this.#options;
     return {
       shards: this.#shards.length,
-      desiredShards: this.#desired,
+      minShards,
+      maxShards,
+      desiredShards: this.#wanted,
+      shardCapacity: capacity,
+      maxSamplesPerSend: maxSamples,
       pending: this.#shards.reduce((sum, { pending }) => sum + pending, 0),
       blocked: this.#blocked,
-      waits: this.#waits,
-      newestMs: this.#newestMs,
-      newestSentMs: this.#newestSentMs,
+      enqueueRetries: this.#waits,
+      highestTimestampMs: this.#load.highestTimestampMs,
+      highestSentTimestampMs: this.#load.highestSentTimestampMs,
     };
   }
 
@@ -99,12 +98,8 @@ export class Queue {
       if (shards === this.#shards.length || this.#isClosed) return;
       await this.drain();
       this.#shards = this.#makeShards(shards);
+      this.#hooks.onResharded(shards);
     });
-  }
-
-  /** The endpoint is in trouble for so long: rates of this time say nothing about the shards it needs. */
-  freeze(ms: number): void {
-    this.#frozenUntilMs = Math.max(this.#frozenUntilMs, this.#hooks.now() + ms);
   }
 
   /** Takes no more, and lets go who waits. What is there stays to be drained. */
@@ -136,52 +131,37 @@ export class Queue {
   }
 
   #enter(shard: Shard, point: Point): void {
-    if (point.timestampMs > this.#newestMs) this.#newestMs = point.timestampMs;
-    this.#entered++;
+    this.#load.entered(point.timestampMs);
+    this.#hooks.onEntered(point);
     shard.push(point);
   }
 
   #makeShards(count: number): Shard[] {
     const { capacity, maxPerSend, deadlineMs } = this.#options;
-    const deliver = (points: readonly Point[]) => this.#deliver(points);
-    return Array.from({ length: count }, () => new Shard({ capacity, maxPerSend, deadlineMs, deliver }));
-  }
-
-  async #deliver(points: readonly Point[]): Promise<void> {
-    const startedMs = this.#hooks.now();
-    await this.#hooks.deliver(points);
-    this.#sendingMs += this.#hooks.now() - startedMs;
-    this.#settled += points.length;
-    for (const { timestampMs } of points) if (timestampMs > this.#newestSentMs) this.#newestSentMs = timestampMs;
+    return Array.from({ length: count }, (_, shard) => {
+      const deliver = (points: readonly Point[]) => this.#hooks.deliver(points, shard);
+      return new Shard({ capacity, maxPerSend, deadlineMs, deliver });
+    });
   }
 
   #consider(): void {
     const nowMs = this.#hooks.now();
-    const seconds = (nowMs - this.#checkedMs) / 1000;
-    if (seconds <= 0) return;
-    this.#checkedMs = nowMs;
-    const hasSent = this.#settled > 0;
-    this.#in.add(this.#entered, seconds);
-    this.#out.add(this.#settled, seconds);
-    this.#sending.add(this.#sendingMs / 1000, seconds);
-    this.#entered = 0;
-    this.#settled = 0;
-    this.#sendingMs = 0;
-    const { minShards, maxShards } = this.#options;
-    const { shards, pending } = this.stats;
-    this.#desired = desiredShards({
+    const rates = this.#load.measure(nowMs);
+    if (rates === undefined) return;
+    const { shards, minShards, maxShards, pending, highestTimestampMs, highestSentTimestampMs } = this.stats;
+    const load: Load = {
+      ...rates,
       shards,
       minShards,
       maxShards,
-      inPerSecond: this.#in.perSecond,
-      outPerSecond: this.#out.perSecond,
-      sendingPerSecond: this.#sending.perSecond,
-      pending: pending + this.#blocked,
-      behindMs: this.#newestMs - this.#newestSentMs,
-    });
-    if (!hasSent || nowMs < this.#frozenUntilMs || this.#desired === shards || this.#isResharding) return;
+      pending: pending + this.#blocked + this.#hooks.underWay(),
+      behindMs: highestTimestampMs - highestSentTimestampMs,
+    };
+    this.#wanted = wantedShards(load) ?? this.#wanted;
+    const desired = desiredShards(load);
+    if (!rates.hasSent || this.#load.isFrozen(nowMs) || desired === shards || this.#isResharding) return;
     this.#isResharding = true;
-    void this.reshard(this.#desired).finally(() => {
+    void this.reshard(desired).finally(() => {
       this.#isResharding = false;
     });
   }

@@ -35,11 +35,17 @@ export interface Load {
   behindMs: number;
 }
 
+/** What the load asks for, a fraction as well, whether or not it is allowed; undefined if nothing has been settled. */
+export function wantedShards({ inPerSecond, outPerSecond, sendingPerSecond, pending }: Load): number | undefined {
+  if (outPerSecond <= 0) return undefined;
+  return (sendingPerSecond / outPerSecond) * (inPerSecond + CATCH_UP_SHARE * pending);
+}
+
 export function desiredShards(load: Load): number {
-  const { shards, minShards, maxShards, inPerSecond, outPerSecond, sendingPerSecond, pending, behindMs } = load;
-  if (outPerSecond <= 0) return shards;
-  const secondsPerPoint = sendingPerSecond / outPerSecond;
-  const desired = Math.ceil(secondsPerPoint * (inPerSecond + CATCH_UP_SHARE * pending));
+  const { shards, minShards, maxShards, behindMs } = load;
+  const wanted = wantedShards(load);
+  if (wanted === undefined) return shards;
+  const desired = Math.ceil(wanted);
   if (desired >= shards * (1 - TOLERANCE) && desired <= shards * (1 + TOLERANCE)) return shards;
   // Fewer would only make the delay longer.
   if (behindMs > BEHIND_MS && desired < shards) return shards;

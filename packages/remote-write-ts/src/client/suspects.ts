@@ -8,7 +8,7 @@ const MAX_SUSPECTS = 1_000;
 
 export interface Suspects {
   add(series: Series): void;
-  clear(points: readonly Point[]): void;
+  clear(taken: () => readonly Point[]): void;
   /** The points of all others, and those of suspects, each in their order. */
   split(points: readonly Point[]): [others: readonly Point[], suspects: readonly Point[]];
 }
@@ -26,8 +26,8 @@ export function createSuspects(): Suspects {
       }
       known.add(hash);
     },
-    clear(points) {
-      if (known.size > 0) for (const { series } of points) known.delete(series.hash);
+    clear(taken) {
+      if (known.size > 0) for (const { series } of taken()) known.delete(series.hash);
     },
     split(points) {
       if (known.size === 0) return [points, []];

@@ -11,7 +11,8 @@ export type LabelPair = readonly [name: string, value: string];
 /** OpenMetrics' limit on the characters (code points) of all names and values of one exemplar. */
 export const MAX_EXEMPLAR_CHARACTERS = 128;
 
-const METRIC_NAME = '__name__';
+/** The label that holds the metric's name. */
+export const METRIC_NAME = '__name__';
 const TAG_LABELS = 0x0a;
 const TAG_NAME = 0x0a;
 const TAG_VALUE = 0x12;
@@ -80,19 +81,20 @@ function encode(sorted: readonly LabelPair[]): Uint8Array {
   const sizes = sorted.map(([name, value]) => [Buffer.byteLength(name), Buffer.byteLength(value)] as const);
   let total = 0;
   for (const [name, value] of sizes) total += fieldSize(fieldSize(name) + fieldSize(value));
-  const out = new Uint8Array(total);
-  const text = Buffer.from(out.buffer);
+  // From Node's pool: label sets are small and many, a buffer of its own would cost each of them more than its bytes.
+  const out = Buffer.allocUnsafe(total);
   let at = 0;
   for (let i = 0; i < sorted.length; i++) {
     const [name, value] = sorted[i]!;
     const [nameBytes, valueBytes] = sizes[i]!;
     at = header(out, at, TAG_LABELS, fieldSize(nameBytes) + fieldSize(valueBytes));
     at = header(out, at, TAG_NAME, nameBytes);
-    at += text.write(name, at, nameBytes);
+    at += out.write(name, at, nameBytes);
     at = header(out, at, TAG_VALUE, valueBytes);
-    at += text.write(value, at, valueBytes);
+    at += out.write(value, at, valueBytes);
   }
-  return out;
+  // Not as a Buffer, whose `slice` is no copy.
+  return new Uint8Array(out.buffer, out.byteOffset, total);
 }
 
 // Tag, length and content of a length-delimited field whose number is below 16.
@@ -109,4 +111,32 @@ function header(out: Uint8Array, start: number, tag: number, lengthBytes: number
   for (; rest >= 0x80; rest = Math.floor(rest / 0x80)) out[at++] = (rest & 0x7f) | 0x80;
   out[at++] = rest;
   return at;
+}
+
+/** What `encodeLabels` gave, as pairs again. */
+export function decodeLabels(bytes: Uint8Array): LabelPair[] {
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  const pairs: LabelPair[] = [];
+  let at = 0;
+  const length = (): number => {
+    let value = 0;
+    let factor = 1;
+    for (at++; ; at++, factor *= 0x80) {
+      const byte = bytes[at]!;
+      value += (byte & 0x7f) * factor;
+      if (byte < 0x80) break;
+    }
+    at++;
+    return value;
+  };
+  while (at < bytes.length) {
+    length();
+    const nameBytes = length();
+    const name = text.toString('utf8', at, at + nameBytes);
+    at += nameBytes;
+    const valueBytes = length();
+    pairs.push([name, text.toString('utf8', at, at + valueBytes)]);
+    at += valueBytes;
+  }
+  return pairs;
 }

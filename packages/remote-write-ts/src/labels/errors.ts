@@ -5,6 +5,7 @@
  * - `empty_name`, `empty_value`: an empty value means "label absent", so it must not be sent.
  * - `duplicate_name`: some receivers answer 500 to it, which a sender would repeat for ever.
  * - `not_unicode`: a lone surrogate, which has no UTF-8 form; replacing it could merge two series into one.
+ * - `untranslatable_name`: nothing is left of a name where it must be a legacy one.
  * - `exemplar_too_long`: more than 128 characters in an exemplar's names and values; receivers drop it silently.
  */
 export type LabelErrorCode =
@@ -13,6 +14,7 @@ export type LabelErrorCode =
   | 'empty_value'
   | 'duplicate_name'
   | 'not_unicode'
+  | 'untranslatable_name'
   | 'exemplar_too_long';
 
 export class LabelError extends Error {

@@ -1,7 +1,7 @@
 // A series, prepared once for any number of requests of either protocol: labels validated and sorted, their 1.0 bytes, their
 // 2.0 symbols, metadata, and the hash that gives it a shard.
 
-import { encodeLabels, type LabelPair, sortedLabels } from './encode.ts';
+import { decodeLabels, encodeLabels, type LabelPair, METRIC_NAME } from './encode.ts';
 import { LabelError } from './errors.ts';
 import { internSymbol, type SymbolEntry } from './symbols.ts';
 
@@ -29,13 +29,13 @@ export interface Metadata {
   family?: string;
 }
 
-/** From `createSeries`. */
+/** From `createSeries`. There may be millions: it holds its label bytes, and what else it is asked for is made then. */
 export interface Series {
-  /** Sorted by the bytes of the name. */
+  /** Sorted by the bytes of the name. Made for each call. */
   readonly labels: readonly LabelPair[];
   /** As `encodeLabels` gives them. */
   readonly labelBytes: Uint8Array;
-  /** Names and values in turn. */
+  /** Names and values in turn. Kept from the first call on. */
   readonly symbols: readonly SymbolEntry[];
   readonly metadata: SeriesMetadata | undefined;
   /** 32 bits of the labels, the same in every process. */
@@ -50,35 +50,67 @@ export interface SeriesMetadata {
   readonly unit: SymbolEntry;
 }
 
+class PreparedSeries implements Series {
+  readonly labelBytes: Uint8Array;
+  readonly metadata: SeriesMetadata | undefined;
+  private readonly signedHash: number;
+  private interned: readonly SymbolEntry[] | undefined;
+
+  constructor(labelBytes: Uint8Array, metadata: SeriesMetadata | undefined) {
+    this.labelBytes = labelBytes;
+    this.metadata = metadata;
+    this.signedHash = fnv1a(labelBytes);
+    this.interned = undefined;
+  }
+
+  get labels(): LabelPair[] {
+    return decodeLabels(this.labelBytes);
+  }
+
+  get symbols(): readonly SymbolEntry[] {
+    this.interned ??= this.labels.flat().map(internSymbol);
+    return this.interned;
+  }
+
+  get hash(): number {
+    return this.signedHash >>> 0;
+  }
+}
+
 /**
  * The order of `labels` doesn't matter.
  * @throws LabelError
  */
 export function createSeries(labels: readonly LabelPair[], metadata?: Metadata): Series {
   const labelBytes = encodeLabels(labels);
-  const sorted = sortedLabels(labels);
-  return {
-    labels: sorted,
-    labelBytes,
-    symbols: sorted.flat().map(internSymbol),
-    metadata: metadata && seriesMetadata(sorted.find(([name]) => name === '__name__')![1], metadata),
-    hash: fnv1a(labelBytes),
-  };
+  if (metadata === undefined) return new PreparedSeries(labelBytes, undefined);
+  return new PreparedSeries(labelBytes, seriesMetadata(labels.find(([name]) => name === METRIC_NAME)![1], metadata));
 }
+
+/** Series of one family have the same: few differ, so they share. The newest are kept. */
+const sharedMetadata = new Map<string, SeriesMetadata>();
+const MAX_SHARED_METADATA = 10_000;
 
 function seriesMetadata(name: string, { type, help = '', unit = '', family }: Metadata): SeriesMetadata {
   for (const text of [help, unit, family ?? '']) {
     if (!text.isWellFormed()) throw new LabelError('not_unicode', 'metadata have a lone surrogate');
   }
-  return {
+  const made = {
     family: family ?? familyName(name, type),
     type: METRIC_TYPES.indexOf(type),
     help: internSymbol(help),
     unit: internSymbol(unit),
   };
+  const key = `${made.family}\0${type}\0${unit}\0${help}`;
+  const known = sharedMetadata.get(key);
+  if (known) return known;
+  if (sharedMetadata.size >= MAX_SHARED_METADATA) sharedMetadata.clear();
+  sharedMetadata.set(key, made);
+  return made;
 }
 
-function familyName(name: string, type: MetricType): string {
+/** Of a metric's name, where its series have suffixes by their type. */
+export function familyName(name: string, type: MetricType): string {
   if (type === 'histogram') return name.replace(/_(bucket|sum|count)$/, '');
   if (type === 'gaugehistogram') return name.replace(/_(bucket|gsum|gcount)$/, '');
   return type === 'summary' ? name.replace(/_(sum|count)$/, '') : name;
@@ -87,5 +119,6 @@ function familyName(name: string, type: MetricType): string {
 function fnv1a(bytes: Uint8Array): number {
   let hash = 0x811c9dc5;
   for (let i = 0; i < bytes.length; i++) hash = Math.imul(hash ^ bytes[i]!, 0x01000193);
-  return hash >>> 0;
+  // Signed, as it is kept: a larger number would be an object.
+  return hash | 0;
 }

@@ -1,3 +1,5 @@
+export { countKinds, type KindCounts, type RequestBody, timeRange } from './body.ts';
+export { decodePoints } from './decode.ts';
 export { PointEncoder } from './encode.ts';
 export {
   checkPoint,

@@ -30,6 +30,7 @@ export interface AttemptContext {
   secrets: () => readonly string[];
   timeoutMs: number;
   retryOn429: boolean;
+  followRedirects: boolean;
   now: () => number;
 }
 
@@ -92,6 +93,9 @@ async function follow(
     if (response.status === 401) context.authorizer.unauthorized();
     if (verdict(response.status, context.retryOn429) !== 'redirect') return judge(context, response);
     // Credentials and samples go to the origin they were configured for, and nowhere else.
+    if (!context.followRedirects) {
+      return { kind: 'refused', status: response.status, message: 'redirects are not followed' };
+    }
     const target = URL.parse(response.header('location') ?? 'about:blank', url.href);
     if (target === null || target.origin !== url.origin || hops === MAX_REDIRECTS) {
       const why = target?.origin === url.origin ? 'too many redirects' : 'a redirect to another origin is not followed';

@@ -13,17 +13,23 @@ import { createSlots } from './slots.ts';
 /** `empty`: there was nothing left to send. */
 export type ChannelOutcome = SendOutcome | { kind: 'empty'; attempts: number };
 
+export interface ChannelSendOptions {
+  /** After so many the outcome is `aborted`. Default: any number. */
+  maxAttempts?: number;
+  /** Told of each attempt of this sending, after the options' `onAttempt`. What it throws is ignored. */
+  onAttempt?: (info: AttemptInfo, request: OutgoingRequest) => void;
+}
+
 export interface Channel {
   readonly name: string;
   /**
    * Rejects only for a mistake of the caller (a body that is no Uint8Array, an injected function that throws).
    * @param next asked before each attempt; undefined ends the sending as `empty`.
-   * @param maxAttempts after which the outcome is `aborted`. Default: any number.
    */
   send(
     next: () => OutgoingRequest | undefined,
     signal: AbortSignal | undefined,
-    maxAttempts?: number,
+    options?: ChannelSendOptions,
   ): Promise<ChannelOutcome>;
   stats(): SenderStats;
   /** Aborts what is under way and closes the connections. Idempotent; sends after it are `aborted` at once. */
@@ -60,7 +66,7 @@ export function createChannel(options: SenderOptions): Channel {
   async function untilFinal(
     next: () => OutgoingRequest | undefined,
     signal: AbortSignal,
-    maxAttempts: number,
+    { maxAttempts = Number.POSITIVE_INFINITY, onAttempt }: ChannelSendOptions,
   ): Promise<ChannelOutcome> {
     const backoff = createBackoff({
       minMs: resolved.minBackoffMs,
@@ -78,7 +84,9 @@ export function createChannel(options: SenderOptions): Channel {
       const attempts = attempt + 1;
       const isLast = attempts >= maxAttempts;
       const waitMs = result.kind === 'retry' && !isLast ? backoff.next(result.askedMs) : undefined;
-      note(result, request, attempt, now() - startedMs, waitMs);
+      const info = note(result, request, attempt, now() - startedMs, waitMs);
+      tell(() => options.onAttempt?.(info));
+      tell(() => onAttempt?.(info, request));
       if (result.kind === 'accepted') stats.bytes += request.body.length;
       if (result.kind !== 'retry') return { ...result, attempts };
       if (isLast) return { kind: 'aborted', attempts };
@@ -97,7 +105,7 @@ export function createChannel(options: SenderOptions): Channel {
     attempt: number,
     durationMs: number,
     waitMs: number | undefined,
-  ): void {
+  ): AttemptInfo {
     const info: AttemptInfo = { name: resolved.name, protocol, attempt, result: result.kind, durationMs };
     if ('status' in result && result.status !== undefined) {
       info.status = result.status;
@@ -108,16 +116,12 @@ export function createChannel(options: SenderOptions): Channel {
       stats.lastError = result.status === undefined ? result.message : `status ${result.status}: ${result.message}`;
     }
     if (waitMs !== undefined) info.waitMs = waitMs;
-    try {
-      options.onAttempt?.(info);
-    } catch {
-      // An observer's fault must not cost data.
-    }
+    return info;
   }
 
   return {
     name: resolved.name,
-    async send(next, signal, maxAttempts = Number.POSITIVE_INFINITY) {
+    async send(next, signal, sendOptions = {}) {
       const stop = new AbortController();
       const onAbort = () => stop.abort();
       if (closing !== undefined || signal?.aborted) stop.abort();
@@ -128,7 +132,7 @@ export function createChannel(options: SenderOptions): Channel {
         if (await slots.acquire(stop.signal)) {
           // Held over the waits as well: batches keep their order, and a receiver in trouble isn't pressed by others.
           try {
-            outcome = await untilFinal(next, stop.signal, maxAttempts);
+            outcome = await untilFinal(next, stop.signal, sendOptions);
           } finally {
             slots.release();
           }
@@ -149,6 +153,15 @@ export function createChannel(options: SenderOptions): Channel {
       return closing;
     },
   };
+}
+
+// An observer's fault must not cost data.
+function tell(observer: () => void): void {
+  try {
+    observer();
+  } catch {
+    // ignored
+  }
 }
 
 async function defaultSleep(waitMs: number, signal: AbortSignal): Promise<void> {

@@ -1,5 +1,5 @@
 export type { OutgoingRequest, WrittenCounts } from './attempt.ts';
-export { type Channel, type ChannelOutcome, createChannel } from './channel.ts';
+export { type Channel, type ChannelOutcome, type ChannelSendOptions, createChannel } from './channel.ts';
 export { FORBIDDEN_HEADERS } from './headers.ts';
 export { type AttemptInfo, MAX_TIMER_MS, type SenderOptions, whole } from './options.ts';
 export type { SenderStats, SendOutcome } from './outcome.ts';

@@ -45,6 +45,8 @@ export interface SenderOptions extends AuthOptions {
   maxRetryAfterMs?: number;
   /** Whether a status of 429 is retried like a 5xx, rather than refused. Default: true. */
   retryOn429?: boolean;
+  /** Whether 307 and 308 are followed, within the origin. Otherwise they are refusals. Default: true. */
+  followRedirects?: boolean;
   /**
    * Batches on their way at a time, waits between attempts included; further ones wait their turn, first come, first served.
    * With 1, batches arrive in the order of the calls. Default: 8.
@@ -73,6 +75,7 @@ export interface ResolvedOptions extends RequestHeaders {
   maxRetryAfterMs: number;
   maxConcurrent: number;
   retryOn429: boolean;
+  followRedirects: boolean;
 }
 
 /** setTimeout's longest delay: beyond it, it fires at once. */
@@ -97,6 +100,7 @@ export function resolveOptions(options: SenderOptions): ResolvedOptions {
     maxRetryAfterMs: whole('maxRetryAfterMs', options.maxRetryAfterMs ?? 300_000, MAX_TIMER_MS),
     maxConcurrent: whole('maxConcurrent', options.maxConcurrent ?? 8, 10_000),
     retryOn429: options.retryOn429 ?? true,
+    followRedirects: options.followRedirects ?? true,
   };
 }
 

@@ -1,6 +1,7 @@
 // The snappy block format, compressing (never the framed format: remote-write forbids it). Greedy: one hash table of the
 // last place where four bytes stood, 64 KiB of input at a time, so that an offset always fits two bytes. See FORMAT.md.
 
+import { matchLength, maxCompressedLength, putCopy, putLiteral, putPreamble } from './elements.ts';
 import { SnappyError } from './errors.ts';
 
 const BLOCK_BYTES = 65_536;
@@ -16,11 +17,6 @@ const FIRST_SKIP = 1 << SKIP_SHIFT;
 // Positions relative to the block. Shared by all calls: each block clears its part first, and nothing here awaits.
 const table = new Uint16Array(1 << TABLE_BITS);
 
-/** The most bytes that compressing `bytes` bytes can give. */
-export function maxCompressedLength(bytes: number): number {
-  return 32 + bytes + Math.floor(bytes / 6);
-}
-
 /**
  * Compresses into an array of its own, exactly as long as needed.
  * @throws SnappyError `too_large` from 4 GiB on.
@@ -30,6 +26,18 @@ export function snappyCompress(src: Uint8Array): Uint8Array {
   return room.slice(0, compressInto(src, room));
 }
 
+/** Compresses one input after another, in room that it keeps. */
+export class SnappyCompressor {
+  #room = new Uint8Array(0);
+
+  /** As `snappyCompress`. */
+  compress(src: Uint8Array): Uint8Array {
+    const needed = maxCompressedLength(src.length);
+    if (this.#room.length < needed) this.#room = new Uint8Array(needed);
+    return this.#room.slice(0, compressInto(src, this.#room));
+  }
+}
+
 /**
  * Compresses `src` into `dst`, which must hold `maxCompressedLength(src.length)` bytes and share no memory with it.
  * @returns the number of bytes written.
@@ -37,10 +45,7 @@ export function snappyCompress(src: Uint8Array): Uint8Array {
 export function compressInto(src: Uint8Array, dst: Uint8Array): number {
   if (src.length > MAX_INPUT_BYTES) throw new SnappyError('too_large', 'a snappy block holds less than 4 GiB');
   const view = new DataView(src.buffer, src.byteOffset, src.byteLength);
-  let at = 0;
-  let rest = src.length;
-  for (; rest >= 0x80; rest >>>= 7) dst[at++] = (rest & 0x7f) | 0x80;
-  dst[at++] = rest;
+  let at = putPreamble(dst, src.length);
   for (let start = 0; start < src.length; start += BLOCK_BYTES) {
     at = compressBlock(src, view, start, Math.min(start + BLOCK_BYTES, src.length), dst, at);
   }
@@ -90,68 +95,4 @@ function clearTable(blockBytes: number): number {
   while (bits < TABLE_BITS && 1 << bits < blockBytes) bits++;
   table.fill(0, 0, 1 << bits);
   return 32 - bits;
-}
-
-function matchLength(src: Uint8Array, view: DataView, from: number, to: number, end: number): number {
-  let p = from;
-  let q = to;
-  while (q + 4 <= end) {
-    const difference = view.getInt32(p, true) ^ view.getInt32(q, true);
-    if (difference !== 0) return q - to + ((31 - Math.clz32(difference & -difference)) >>> 3);
-    p += 4;
-    q += 4;
-  }
-  while (q < end && src[p] === src[q]) {
-    p++;
-    q++;
-  }
-  return q - to;
-}
-
-function putLiteral(src: Uint8Array, from: number, to: number, dst: Uint8Array, dstStart: number): number {
-  let at = dstStart;
-  const length = to - from;
-  const code = length - 1;
-  if (code < 60) {
-    dst[at++] = code << 2;
-  } else if (code < 0x100) {
-    dst[at++] = 60 << 2;
-    dst[at++] = code;
-  } else {
-    dst[at++] = 61 << 2;
-    dst[at++] = code & 0xff;
-    dst[at++] = code >>> 8;
-  }
-  // Below this length a loop beats the view that `set` needs (bench/encode.ts).
-  if (length > 48) {
-    dst.set(src.subarray(from, to), at);
-    return at + length;
-  }
-  for (let i = from; i < to; i++) dst[at++] = src[i]!;
-  return at;
-}
-
-function putCopy(dst: Uint8Array, dstStart: number, offset: number, length: number): number {
-  let at = dstStart;
-  let rest = length;
-  // A copy element holds 64 bytes at most; what is left must be 4 or more, for the short form.
-  while (rest >= 68) {
-    at = putCopy2(dst, at, offset, 64);
-    rest -= 64;
-  }
-  if (rest > 64) {
-    at = putCopy2(dst, at, offset, 60);
-    rest -= 60;
-  }
-  if (rest > 11 || offset > 0x7ff) return putCopy2(dst, at, offset, rest);
-  dst[at] = ((offset >>> 8) << 5) | ((rest - 4) << 2) | 1;
-  dst[at + 1] = offset & 0xff;
-  return at + 2;
-}
-
-function putCopy2(dst: Uint8Array, at: number, offset: number, length: number): number {
-  dst[at] = ((length - 1) << 2) | 2;
-  dst[at + 1] = offset & 0xff;
-  dst[at + 2] = offset >>> 8;
-  return at + 3;
 }

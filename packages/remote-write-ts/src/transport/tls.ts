@@ -18,6 +18,8 @@ export interface TlsOptions {
   serverName?: string;
   /** Default: Node.js' own, TLS 1.2. */
   minVersion?: SecureVersion;
+  /** Default: the newest. */
+  maxVersion?: SecureVersion;
   /** Accepts any certificate. */
   insecureSkipVerify?: boolean;
 }
@@ -29,6 +31,7 @@ export interface TlsConnect {
   key?: string | Buffer;
   servername?: string;
   minVersion?: SecureVersion;
+  maxVersion?: SecureVersion;
   rejectUnauthorized?: boolean;
 }
 
@@ -55,12 +58,14 @@ export function loadTls(tls: TlsOptions): TlsConnect {
       cert: connect.cert,
       key: connect.key,
       ...(tls.minVersion && { minVersion: tls.minVersion }),
+      ...(tls.maxVersion && { maxVersion: tls.maxVersion }),
     });
   } catch (cause) {
     throw new SenderError('bad_tls', 'the TLS material is unreadable', { cause });
   }
   if (tls.serverName !== undefined) connect.servername = tls.serverName;
   if (tls.minVersion !== undefined) connect.minVersion = tls.minVersion;
+  if (tls.maxVersion !== undefined) connect.maxVersion = tls.maxVersion;
   if (tls.insecureSkipVerify !== undefined) connect.rejectUnauthorized = !tls.insecureSkipVerify;
   return connect;
 }

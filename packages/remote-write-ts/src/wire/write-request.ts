@@ -4,13 +4,13 @@
 
 import type { NativeHistogram } from '../histogram/index.ts';
 import type { SeriesMetadata } from '../labels/index.ts';
-import { compressInto, maxCompressedLength } from '../snappy/index.ts';
+import { SnappyCompressor } from '../snappy/index.ts';
 import { HistogramWriter } from './histogram.ts';
+import { exemplarPointSize, putExemplarPoint, putSample, sampleFieldSize } from './sample.ts';
 import { checkTimestamp } from './timestamp.ts';
-import { int64Size, varint32Size, WireWriter } from './writer.ts';
+import { varint32Size, WireWriter } from './writer.ts';
 
 const TAG_TIMESERIES = 0x0a;
-const TAG_SAMPLES = 0x12;
 const TAG_EXEMPLARS = 0x1a;
 const TAG_HISTOGRAMS = 0x22;
 const TAG_METADATA = 0x1a;
@@ -18,12 +18,6 @@ const TAG_METADATA_TYPE = 0x08;
 const TAG_METADATA_FAMILY = 0x12;
 const TAG_METADATA_HELP = 0x22;
 const TAG_METADATA_UNIT = 0x2a;
-const TAG_SAMPLE_VALUE = 0x09;
-const TAG_SAMPLE_TIMESTAMP = 0x10;
-const TAG_EXEMPLAR_VALUE = 0x11;
-const TAG_EXEMPLAR_TIMESTAMP = 0x18;
-/** Tag and eight bytes of a double. */
-const DOUBLE_FIELD_BYTES = 9;
 /** Tag and length of a series. */
 const MAX_SERIES_HEADER_BYTES = 6;
 
@@ -37,12 +31,12 @@ export interface EncodedExemplar {
 
 export class WriteRequestBuilder {
   readonly #out: WireWriter;
-  #compressed = new Uint8Array(0);
+  readonly #histograms = new HistogramWriter('1.0');
+  readonly #compressor = new SnappyCompressor();
   #samples = 0;
   #exemplars = 0;
   #histogramCount = 0;
   #metadata = 0;
-  readonly #histograms = new HistogramWriter('1.0');
 
   /** @param initialBytes room for the uncompressed request; it doubles as needed and is kept by `reset`. */
   constructor(initialBytes = 65_536) {
@@ -79,16 +73,12 @@ export class WriteRequestBuilder {
    * @throws RangeError for another timestamp; the request stays as it was.
    */
   addSample(labelBytes: Uint8Array, value: number, timestampMs: number): void {
-    this.#openSeries(labelBytes, timestampMs, 0);
-    this.#out.double(value);
-    this.#closeSample(timestampMs);
+    this.#putSample(labelBytes, value, false, timestampMs, 0);
   }
 
   /** One series with one stale marker, exactly 0x7ff0000000000002. Throws as `addSample` does. */
   addStale(labelBytes: Uint8Array, timestampMs: number): void {
-    this.#openSeries(labelBytes, timestampMs, 0);
-    this.#out.stale();
-    this.#closeSample(timestampMs);
+    this.#putSample(labelBytes, 0, true, timestampMs, 0);
   }
 
   /** One series with one sample and exemplars of its own. Throws as `addSample` does, for each timestamp. */
@@ -98,10 +88,7 @@ export class WriteRequestBuilder {
     timestampMs: number,
     exemplars: readonly EncodedExemplar[],
   ): void {
-    const exemplarBytes = checkedExemplars(exemplars);
-    this.#openSeries(labelBytes, timestampMs, exemplarBytes);
-    this.#out.double(value);
-    this.#closeSample(timestampMs);
+    this.#putSample(labelBytes, value, false, timestampMs, checkedExemplars(exemplars));
     for (let i = 0; i < exemplars.length; i++) this.#putExemplar(exemplars[i]!);
   }
 
@@ -153,9 +140,7 @@ export class WriteRequestBuilder {
 
   /** The request's body, snappy-compressed, in memory of its own. The builder stays as it is: reset it for the next batch. */
   finish(): Uint8Array {
-    const needed = maxCompressedLength(this.#out.at);
-    if (this.#compressed.length < needed) this.#compressed = new Uint8Array(needed);
-    return this.#compressed.slice(0, compressInto(this.uncompressed(), this.#compressed));
+    return this.#compressor.compress(this.uncompressed());
   }
 
   /** Empties the request and keeps its room. */
@@ -169,11 +154,7 @@ export class WriteRequestBuilder {
 
   #putHistogram(labelBytes: Uint8Array, histogram: Uint8Array, exemplarBytes: number): void {
     const out = this.#out;
-    const seriesBytes = labelBytes.length + 1 + varint32Size(histogram.length) + histogram.length + exemplarBytes;
-    out.reserve(MAX_SERIES_HEADER_BYTES + seriesBytes);
-    out.byte(TAG_TIMESERIES);
-    out.varint32(seriesBytes);
-    out.bytes(labelBytes);
+    this.#openSeries(labelBytes, stringSize(histogram) + exemplarBytes);
     out.byte(TAG_HISTOGRAMS);
     out.varint32(histogram.length);
     out.bytes(histogram);
@@ -186,25 +167,27 @@ export class WriteRequestBuilder {
     this.#out.bytes(text);
   }
 
-  // Everything that can throw comes before the first byte is written.
-  #openSeries(labelBytes: Uint8Array, timestampMs: number, exemplarBytes: number): void {
-    checkTimestamp(timestampMs);
+  #putSample(
+    labelBytes: Uint8Array,
+    value: number,
+    isStale: boolean,
+    timestampMs: number,
+    exemplarBytes: number,
+  ): void {
+    checkTimestamp(timestampMs); // whatever can throw comes before the first byte
+    this.#openSeries(labelBytes, sampleFieldSize(timestampMs, 0) + exemplarBytes);
+    putSample(this.#out, value, isStale, timestampMs, 0);
+    this.#samples++;
+  }
+
+  /** Writes the labels, and reserves room for what follows them. */
+  #openSeries(labelBytes: Uint8Array, restBytes: number): void {
     const out = this.#out;
-    const sampleBytes = DOUBLE_FIELD_BYTES + 1 + int64Size(timestampMs); // 20 at most: its length is one byte
-    const seriesBytes = labelBytes.length + 2 + sampleBytes + exemplarBytes;
+    const seriesBytes = labelBytes.length + restBytes;
     out.reserve(MAX_SERIES_HEADER_BYTES + seriesBytes);
     out.byte(TAG_TIMESERIES);
     out.varint32(seriesBytes);
     out.bytes(labelBytes);
-    out.byte(TAG_SAMPLES);
-    out.byte(sampleBytes);
-    out.byte(TAG_SAMPLE_VALUE);
-  }
-
-  #closeSample(timestampMs: number): void {
-    this.#out.byte(TAG_SAMPLE_TIMESTAMP);
-    this.#out.int64(timestampMs);
-    this.#samples++;
   }
 
   #putExemplar(exemplar: EncodedExemplar): void {
@@ -212,16 +195,13 @@ export class WriteRequestBuilder {
     out.byte(TAG_EXEMPLARS);
     out.varint32(exemplarSize(exemplar));
     out.bytes(exemplar.labels);
-    out.byte(TAG_EXEMPLAR_VALUE);
-    out.double(exemplar.value);
-    out.byte(TAG_EXEMPLAR_TIMESTAMP);
-    out.int64(exemplar.timestampMs);
+    putExemplarPoint(out, exemplar.value, exemplar.timestampMs);
     this.#exemplars++;
   }
 }
 
 function exemplarSize(exemplar: EncodedExemplar): number {
-  return exemplar.labels.length + DOUBLE_FIELD_BYTES + 1 + int64Size(exemplar.timestampMs);
+  return exemplar.labels.length + exemplarPointSize(exemplar.timestampMs);
 }
 
 // The bytes of the exemplars' fields, once all their timestamps are known to be good.
@@ -236,6 +216,7 @@ function checkedExemplars(exemplars: readonly EncodedExemplar[]): number {
   return bytes;
 }
 
+/** Tag, length and bytes of a field. */
 function stringSize(text: Uint8Array): number {
   return 1 + varint32Size(text.length) + text.length;
 }

@@ -3,8 +3,9 @@
 // Source: Protocol Buffers, "Encoding".
 
 const TWO_32 = 2 ** 32;
-const NAN_LOW = 0x0000_0001;
-const NAN_HIGH = 0x7ff8_0000;
+/** The ordinary NaN, 0x7ff8000000000001, as two words. */
+export const NAN_LOW = 0x0000_0001;
+export const NAN_HIGH = 0x7ff8_0000;
 // The one NaN that ends a series, 0x7ff0000000000002 (Remote-Write 1.0, "Stale Markers"). It exists here only as two words:
 // as a JavaScript number it may lose its bits on the way (0x7ff8000000000002 is no stale marker).
 const STALE_LOW = 0x0000_0002;
@@ -15,6 +16,10 @@ export class WireWriter {
   /** Bytes written. */
   at = 0;
   #view: DataView;
+  /** The timestamp written last, if it takes six bytes, and these as two words. */
+  #lastMs = Number.NaN;
+  #lastLow = 0;
+  #lastHigh = 0;
 
   constructor(initialBytes: number) {
     this.buffer = new Uint8Array(initialBytes);
@@ -57,6 +62,17 @@ export class WireWriter {
     this.at = at;
   }
 
+  /** As `int64`. Most timestamps of a request are the same, so the last one's bytes are remembered. */
+  timestamp(ms: number): void {
+    if (ms !== this.#lastMs && !this.#remember(ms)) {
+      this.int64(ms);
+      return;
+    }
+    this.#view.setInt32(this.at, this.#lastLow, true);
+    this.#view.setInt16(this.at + 4, this.#lastHigh, true);
+    this.at += 6;
+  }
+
   /** A safe integer as sint64 (zigzag): small numbers of either sign are short. */
   sint64(value: number): void {
     // Beyond 2^52 twice the number is no safe integer any more.
@@ -85,6 +101,23 @@ export class WireWriter {
     this.at += source.length;
   }
 
+  /**
+   * Begins a message whose length isn't known yet, as if it would take one byte.
+   * @returns what `close` wants to know.
+   */
+  open(tag: number): number {
+    this.buffer[this.at] = tag;
+    this.at += 2;
+    return this.at;
+  }
+
+  /** Ends the message that `open` began. A longer one is moved, for which it makes room itself. */
+  close(start: number): void {
+    const length = this.at - start;
+    if (length < 0x80) this.buffer[start - 1] = length;
+    else this.#widen(start, length);
+  }
+
   /** What another writer holds. */
   append(other: WireWriter): void {
     const from = other.buffer;
@@ -98,6 +131,27 @@ export class WireWriter {
     let at = this.at;
     for (let i = 0; i < length; i++) buffer[at++] = from[i]!;
     this.at = at;
+  }
+
+  // Of the years 1971 to 2109: six bytes as a varint.
+  #remember(ms: number): boolean {
+    if (!(ms >= 2 ** 35 && ms < 2 ** 42)) return false;
+    const low = ms % 2 ** 28;
+    const high = (ms - low) / 2 ** 28;
+    this.#lastMs = ms;
+    this.#lastLow =
+      (low & 0x7f) | ((low & 0x3f80) << 1) | ((low & 0x1f_c000) << 2) | ((low >>> 21) << 24) | 0x8080_8080;
+    this.#lastHigh = (high & 0x7f) | ((high & 0x3f80) << 1) | 0x80;
+    return true;
+  }
+
+  #widen(start: number, length: number): void {
+    const more = varint32Size(length) - 1;
+    this.reserve(more);
+    this.buffer.copyWithin(start + more, start, this.at);
+    this.at = start - 1;
+    this.varint32(length);
+    this.at += length;
   }
 
   #bigVarint(value: bigint): void {

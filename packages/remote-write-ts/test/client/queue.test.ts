@@ -78,7 +78,7 @@ describe('batches', () => {
     await client.append(mixture());
     await client.flush();
     expect(mock.requests[0]!.series.flatMap(({ exemplars }) => exemplars)).toEqual([]);
-    expect(client.stats().sent).toEqual({ samples: 2, histograms: 3, exemplars: 0 });
+    expect(client.stats().sent).toMatchObject({ samples: 2, histograms: 3, exemplars: 0 });
   });
 
   it('that cannot be sent are refused before any of their points is queued', async () => {
@@ -128,7 +128,7 @@ describe('back-pressure', () => {
     await appended;
     await client.flush();
     expect(names(mock).flat()).toEqual(samples(12).map(nameOf));
-    expect(client.stats().waits).toBeGreaterThan(0);
+    expect(client.stats().enqueueRetries).toBeGreaterThan(0);
     expect(client.stats().dropped.queue_full.samples).toBe(0);
   });
 
@@ -279,7 +279,7 @@ describe('metadata', () => {
     expect(await round(sample('c_total'))).toHaveLength(3 + 4);
     clock.ms += 60_000;
     expect(await round(sample('a_total', 3, NOW_MS + 2))).toHaveLength(3 + 4 + 4);
-    expect(client.stats()).toMatchObject({ metadataSent: 11, metadataFailed: 0 });
+    expect(client.stats()).toMatchObject({ sent: { metadata: 11 }, failed: { metadata: 0 } });
   });
 
   it('ride on the series on 2.0', async () => {
@@ -297,7 +297,7 @@ describe('metadata', () => {
     await client.flush();
     await client.append(sample('a_total', 2, NOW_MS + 1));
     await client.flush();
-    expect(client.stats()).toMatchObject({ sent: { samples: 2 }, metadataSent: 0, metadataFailed: 1 });
+    expect(client.stats()).toMatchObject({ sent: { samples: 2, metadata: 0 }, failed: { metadata: 1 } });
   });
 });
 
@@ -345,6 +345,7 @@ describe('a client', () => {
       capacity: 10_000,
       minShards: 1,
       maxShards: 50,
+      maxSamples: 2_000,
       deadlineMs: 5_000,
       reshardIntervalMs: 10_000,
       onFull: 'block',

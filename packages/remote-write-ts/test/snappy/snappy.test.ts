@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import * as snappyjs from 'snappyjs';
 import { describe, expect, it } from 'vitest';
 import { SnappyError, snappyCompress, snappyUncompress } from '../../src/index.ts';
-import { maxCompressedLength } from '../../src/snappy/index.ts';
+import { maxCompressedLength, putCopy, putLiteral, putPreamble } from '../../src/snappy/index.ts';
 
 const MAX_BYTES = 1 << 24;
 
@@ -62,6 +62,30 @@ describe('compressing', () => {
         expect(compressed.length).toBeLessThanOrEqual(maxCompressedLength(length));
         expect(Buffer.compare(snappyjs.uncompress(compressed), bytes)).toBe(0);
         expect(Buffer.compare(snappyUncompress(compressed, length), bytes)).toBe(0);
+      }
+    }
+  });
+
+  it('writes literals of every length, also those of more than 16 MiB that blocks never have', () => {
+    for (const length of [1, 60, 61, 256, 257, 65_536, 65_537, 0x100_0000, 0x100_0001]) {
+      const bytes = new Uint8Array(length).map((_, i) => i * 7);
+      const compressed = new Uint8Array(maxCompressedLength(length));
+      const end = putLiteral(bytes, 0, length, compressed, putPreamble(compressed, length));
+      expect(Buffer.compare(snappyjs.uncompress(compressed.subarray(0, end)), bytes)).toBe(0);
+    }
+  });
+
+  it('writes copies of every length and offset', () => {
+    const first = noise(65_535, 256, 4);
+    for (const offset of [1, 2, 3, 7, 2047, 2048, 65_535]) {
+      for (const length of [1, 2, 3, 4, 11, 12, 59, 60, 61, 63, 64, 65, 66, 67, 68, 128, 131, 132, 1000]) {
+        const compressed = new Uint8Array(70_000);
+        const start = putLiteral(first, 0, first.length, compressed, putPreamble(compressed, first.length + length));
+        const end = putCopy(compressed, start, offset, length);
+        const expected = Buffer.concat([first, Buffer.alloc(length)]);
+        for (let i = first.length; i < expected.length; i++) expected[i] = expected[i - offset]!;
+        const stream = compressed.subarray(0, end);
+        expect(Buffer.compare(snappyjs.uncompress(stream), expected)).toBe(0);
       }
     }
   });

@@ -135,6 +135,26 @@ describe('building a request', () => {
     expect(builder.exemplarCount).toBe(0);
   });
 
+  it('writes timestamps that alternate, near the borders of their lengths and of 32 bits', () => {
+    const times = [
+      2 ** 35 - 1,
+      2 ** 35,
+      2 ** 42 - 1,
+      2 ** 42,
+      1_700_000_000_000,
+      2 ** 40,
+      2 ** 40 + 2 ** 31,
+      0,
+      -1,
+      2 ** 41 - 1,
+    ];
+    const builder = new WriteRequestBuilder(16);
+    const all = times.flatMap((a) => times.flatMap((b) => [a, b, a, a]));
+    for (const timestampMs of all) builder.addSample(LABELS, 1, timestampMs);
+    const read = protoRequest(builder.uncompressed()).timeseries.map(({ samples }) => samples[0]!.timestamp);
+    expect(read).toEqual(all.map(String));
+  });
+
   it('takes a series of any size', () => {
     const builder = new WriteRequestBuilder(16);
     const big = 'v'.repeat(300_000);
