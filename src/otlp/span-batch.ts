@@ -1,13 +1,32 @@
-// The spans of one request as columns: what the decoder fills and the processors read. Positions point into `bytes`. Reused from request to request, so a span costs no allocation. Everything is staged here before a processor sees
-// any of it: a request that turns out to be damaged in its last byte has counted nothing.
+// The spans of one request as columns: what the decoder fills and the processors read. Positions point into `bytes`. Reused from
+// request to request, so a span costs no allocation. Everything is staged here before a processor sees any of it: a request that turns
+// out to be damaged in its last byte has counted nothing. What few processors want and the decoder passes over is read again here.
 
 import { keyEnd, keyStart, keyValueSize, valueEnd, valueStart } from './canonical.ts';
 import { at, length, skip, tagAt } from './wire.ts';
+
+// Tags of opentelemetry-proto, trace/v1.
+const RESOURCE_SPANS_TAG = 10;
+const SCOPE_SPANS_TAG = 18;
+const SCOPE_TAG = 10;
+const ATTRIBUTE_TAG = 74;
+// Of common/v1, InstrumentationScope.
+const NAME_TAG = 10;
+const VERSION_TAG = 18;
+// An attribute's first four bytes, little endian: its tag and a length below 128, the key's tag and a length below 128.
+const PLAIN_MASK = 0x80ff80ff | 0;
+const PLAIN_ATTRIBUTE = 0x000a004a;
+const VALUE_TAG = 18;
+/** Columns of `scopeRanges`. */
+const SCOPE_COLUMNS = 5;
 
 export class SpanBatch {
   /** All of the memory that the request lies in, so that requests which came together share one array and one view. */
   bytes: Uint8Array = new Uint8Array(0);
   view: DataView = new DataView(this.bytes.buffer);
+  /** The request. */
+  requestStart = 0;
+  requestEnd = 0;
   count = 0;
   /** Slots per span: the length of the extraction plan. */
   readonly slots: number;
@@ -53,6 +72,16 @@ export class SpanBatch {
 
   /** Whoever sets a trace state or a status message says so here: `truncate` takes it away again. */
   hasTexts = false;
+  /** After `nextAttribute`: key and AnyValue; a key without a value has an empty one. */
+  keyStart = 0;
+  keyEnd = 0;
+  valueStart = 0;
+  valueEnd = 0;
+  /** After `findScopes`: of each ScopeSpans, in order, its end, and start and end of the scope's name and of its version; empty: none. */
+  scopeRanges = new Int32Array(16 * SCOPE_COLUMNS);
+  scopes = 0;
+  private attributesFrom = 0;
+  private attributesEnd = 0;
   private capacity = 0;
 
   constructor(slots: number) {
@@ -69,6 +98,8 @@ export class SpanBatch {
       this.bytes = new Uint8Array(memory);
     }
     this.truncate(0, 0);
+    this.requestStart = request.byteOffset;
+    this.requestEnd = request.byteOffset + request.length;
     return request.byteOffset;
   }
 
@@ -96,13 +127,109 @@ export class SpanBatch {
       const tag = tagAt(buf, pos, this.spanEnd[span]!);
       const body = at;
       pos = skip(buf, tag, body, this.spanEnd[span]!);
-      if (tag !== 74) continue;
+      if (tag !== ATTRIBUTE_TAG) continue;
       const n = length(buf, body, pos);
       keyValueSize(buf, at, at + n);
       if (valueStart >= 0 && Buffer.compare(buf.subarray(keyStart, keyEnd), key) === 0)
         ranges.push([valueStart, valueEnd]);
     }
     return ranges;
+  }
+
+  /** To be followed by `nextAttribute`. */
+  firstAttribute(span: number): void {
+    this.attributesFrom = this.spanStart[span]!;
+    this.attributesEnd = this.spanEnd[span]!;
+  }
+
+  /**
+   * The next attribute of the span, planned or not; false where there are no more. Reads the span again, without an allocation. Hot
+   * where somebody asks; the shape that nearly all attributes have comes first.
+   */
+  nextAttribute(): boolean {
+    const { bytes, view, attributesEnd: end } = this;
+    let pos = this.attributesFrom;
+    while (pos < end) {
+      if (end - pos >= 6) {
+        const head = view.getInt32(pos, true);
+        const next = pos + 2 + ((head >>> 8) & 127);
+        const q = pos + 4 + (head >>> 24);
+        if ((head & PLAIN_MASK) === PLAIN_ATTRIBUTE && bytes[q] === VALUE_TAG && q + 2 + bytes[q + 1]! === next) {
+          this.keyStart = pos + 4;
+          this.keyEnd = q;
+          this.valueStart = q + 2;
+          this.valueEnd = next;
+          this.attributesFrom = next;
+          return true;
+        }
+      }
+      const tag = tagAt(bytes, pos, end);
+      const body = at;
+      pos = skip(bytes, tag, body, end);
+      if (tag !== ATTRIBUTE_TAG) continue;
+      this.attributesFrom = pos;
+      length(bytes, body, pos);
+      keyValueSize(bytes, at, pos);
+      this.keyStart = keyStart;
+      this.keyEnd = keyEnd;
+      this.valueStart = valueStart < 0 ? pos : valueStart;
+      this.valueEnd = valueStart < 0 ? pos : valueEnd;
+      return true;
+    }
+    this.attributesFrom = end;
+    return false;
+  }
+
+  /** Reads the request again, but for its spans: they are in the order of their bytes, like the scopes. */
+  findScopes(): void {
+    const { bytes, requestEnd } = this;
+    this.scopes = 0;
+    for (let pos = this.requestStart; pos < requestEnd; ) {
+      const tag = tagAt(bytes, pos, requestEnd);
+      let inner = at;
+      pos = skip(bytes, tag, inner, requestEnd);
+      if (tag !== RESOURCE_SPANS_TAG) continue;
+      length(bytes, inner, pos);
+      for (inner = at; inner < pos; ) {
+        const innerTag = tagAt(bytes, inner, pos);
+        const body = at;
+        inner = skip(bytes, innerTag, body, pos);
+        if (innerTag !== SCOPE_SPANS_TAG) continue;
+        length(bytes, body, inner);
+        this.addScope(at, inner);
+      }
+    }
+  }
+
+  /** A scope that comes twice is merged: of each field the last counts. */
+  private addScope(start: number, end: number): void {
+    const { bytes } = this;
+    const o = this.scopes++ * SCOPE_COLUMNS;
+    if (o === this.scopeRanges.length) {
+      const wider = new Int32Array(2 * o);
+      wider.set(this.scopeRanges);
+      this.scopeRanges = wider;
+    }
+    const { scopeRanges } = this;
+    scopeRanges.fill(0, o, o + SCOPE_COLUMNS);
+    scopeRanges[o] = end;
+    for (let pos = start; pos < end; ) {
+      const tag = tagAt(bytes, pos, end);
+      const body = at;
+      pos = skip(bytes, tag, body, end);
+      if (tag !== SCOPE_TAG) continue;
+      length(bytes, body, pos);
+      for (let inner = at; inner < pos; ) {
+        const innerTag = tagAt(bytes, inner, pos);
+        const value = at;
+        inner = skip(bytes, innerTag, value, pos);
+        if (innerTag !== NAME_TAG && innerTag !== VERSION_TAG) continue;
+        length(bytes, value, inner);
+        const column = innerTag === NAME_TAG ? o + 1 : o + 3;
+        scopeRanges[column] = at;
+        scopeRanges[column + 1] = inner;
+      }
+    }
   }
 
   /** Makes room for one more span and returns its index. Its slots are absent, its trace state and message empty; the rest is old. */

@@ -1,7 +1,7 @@
 // Span metrics as the collector's span_metrics connector makes them: calls, durations and events under its names, labels and
 // buckets. Hot file: `process` runs for every span.
 
-import type { OtelDimension, TenantSettings } from '../config/index.ts';
+import type { TenantSettings } from '../config/index.ts';
 import type { SpanBatch } from '../otlp/index.ts';
 import {
   BucketIndex,
@@ -13,11 +13,12 @@ import {
 } from '../registry/index.ts';
 import { ABSENT } from './attribute-symbols.ts';
 import { histogramSpec } from './histogram-spec.ts';
-import { commonDimensions } from './otel-labels.ts';
+import { commonDimensions, type OwnDimensions } from './otel-labels.ts';
 import { otelMetricName } from './otel-names.ts';
-import { OtelTable } from './otel-table.ts';
+import { OtelScopes } from './otel-scopes.ts';
+import { OtelTable, type SpanEvent } from './otel-table.ts';
 import type { Processor, ProcessorContext, ProcessorSpec } from './processor.ts';
-import { eventsOf } from './span-events.ts';
+import { type EventAttributes, eventsOf } from './span-events.ts';
 import { compileFilter, filterKeys, type SpanFilter } from './span-filter.ts';
 import { SpanWeight, weightKeys } from './span-weight.ts';
 import { otelInfo, TargetInfo } from './target-info.ts';
@@ -67,30 +68,34 @@ export class OtelSpanMetrics implements Processor {
   private readonly buckets: BucketIndex;
   /** Nanoseconds in one unit of the durations. */
   private readonly divisor: number;
-  private readonly withExemplars: boolean;
+  private readonly scopes: OtelScopes | undefined;
   private readonly duration = new Float64Array(1);
 
   constructor(context: ProcessorContext, on: Parts) {
     this.context = context;
     const { settings } = context;
     const { spanMetrics: options } = settings.otel;
-    this.tables = tablesOf(context, on);
-    const { eventsDimensions } = options;
-    const metric = otelMetricName(settings.otel, 'events');
-    if (eventsDimensions !== null && on.calls)
-      this.events = new OtelTable(context, `${NAME}-events`, eventsDimensions, [{ kind: 'counter', metric }]);
+    this.scopes = OtelScopes.from(context);
+    this.tables = tablesOf(context, on, this.scopes);
+    if (options.eventsDimensions !== null && on.calls) {
+      const own = { named: options.eventsDimensions, globs: options.globs?.events ?? [] };
+      const metric = otelMetricName(settings.otel, 'events');
+      this.events = new OtelTable(context, `${NAME}-events`, own, [{ kind: 'counter', metric }], this.scopes);
+    }
     this.filter = compileFilter(settings.spanMetrics.filterPolicies, context);
     this.weight = SpanWeight.from(settings.spanMetrics.spanMultiplierKey, true, context)!;
     this.targetInfo = settings.otel.resourceLabels ? new TargetInfo(context, otelInfo(context)) : undefined;
     this.divisor = options.unit === 'ms' ? 1e6 : 1e9;
-    this.withExemplars = options.exemplars;
     const classic = this.tables.flatMap(({ schema }) => schema.parts).find((part) => part.kind === 'histogram');
     this.buckets = new BucketIndex(classic?.bounds ?? []);
   }
 
   process(batch: SpanBatch, nowMs: number): void {
-    const { tables, events, filter, weight, targetInfo, buckets, divisor, duration, context } = this;
+    const { tables, events, filter, weight, targetInfo, buckets, divisor, duration, scopes, context } = this;
     const { count, kept, resource, startHigh, startLow, endHigh, endLow } = batch;
+    for (const table of tables) table.sync();
+    events?.sync();
+    scopes?.begin(batch);
     let group = -1;
     let filtered = 0;
     for (let i = 0; i < count; i++) {
@@ -111,6 +116,7 @@ export class OtelSpanMetrics implements Processor {
       const ns = (endHigh[i]! - startHigh[i]!) * 4294967296 + (endLow[i]! - startLow[i]!);
       duration[0] = ns > 0 ? ns / divisor : 0;
       const bucket = buckets.of(duration, 0);
+      if (scopes !== undefined) scopes.moveTo(batch, i);
       let isValid = true;
       for (let t = 0; t < tables.length; t++) {
         const row = tables[t]!.rowOf(batch, i, nowMs, sampled);
@@ -121,7 +127,7 @@ export class OtelSpanMetrics implements Processor {
         context.counters.discard('invalid_utf8', NAME);
         continue;
       }
-      if (events !== undefined) this.countEvents(events, batch, i, m, nowMs, sampled);
+      if (events !== undefined) this.countEvents(events, batch, i, m, bucket, nowMs, sampled);
       if (targetInfo !== undefined && group !== batch.group[i] && targetInfo.say(resource[i]!, nowMs))
         group = batch.group[i]!;
     }
@@ -129,7 +135,7 @@ export class OtelSpanMetrics implements Processor {
   }
 
   private update(
-    { table, schema }: OtelTable,
+    otelTable: OtelTable,
     row: number,
     batch: SpanBatch,
     i: number,
@@ -137,82 +143,88 @@ export class OtelSpanMetrics implements Processor {
     bucket: number,
     nowMs: number,
   ): void {
+    const { table, schema } = otelTable;
     const { parts } = schema;
     for (let p = 0; p < parts.length; p++) {
       const part = parts[p]!;
       const target = table.refused & (1 << p) ? table.overflowRow : row;
       if (part.kind === 'counter') table.add(target, part, m);
-      else this.observe(table, target, part, batch, i, m, bucket, nowMs);
+      else this.observe(table, target, part, m, bucket, nowMs);
     }
+    if (table.firstExemplars !== undefined) this.exemplify(otelTable, row, batch, i, bucket);
   }
 
-  private observe(
-    table: OtelTable['table'],
-    row: number,
-    part: Part,
-    batch: SpanBatch,
-    i: number,
-    m: number,
-    bucket: number,
-    nowMs: number,
-  ): void {
+  /** None for what is counted elsewhere than in the series of its own labels, if only in part. */
+  private exemplify({ table, isBeyond }: OtelTable, row: number, batch: SpanBatch, i: number, bucket: number): void {
+    if (table.refused !== 0 || isBeyond) return;
+    const { bytes, traceStart, traceLength, idStart, idLength } = batch;
+    const { firstExemplars: exemplars } = table;
+    exemplars!.add(row, bucket, this.duration, 0, bytes, traceStart[i]!, traceLength[i]!, idStart[i]!, idLength[i]!);
+  }
+
+  private observe(table: OtelTable['table'], row: number, part: Part, m: number, bucket: number, nowMs: number): void {
     const { duration } = this;
-    const { bytes, view } = batch;
-    const start = batch.traceStart[i]!;
-    const length = batch.traceLength[i]!;
-    if (hasNative(part)) {
-      // A native histogram counts whole observations.
-      const times = Math.ceil(m);
-      table.natives!.observe(row, part, bucket, duration, 0, times, nowMs);
-      if (part.kind === 'native') {
-        if (this.withExemplars) table.natives!.exemplify(row, part, duration, 0, times, nowMs, bytes, start, length);
-        return;
-      }
-    } else if (part.kind === 'histogram') table.observe(row, part, bucket, duration[0]!, m);
-    if (part.kind === 'histogram' && this.withExemplars)
-      table.exemplars.setAny(row, part.exemplarBase + bucket, duration, 0, bytes, view, start, length);
+    // A native histogram counts whole observations.
+    if (hasNative(part)) table.natives!.observe(row, part, bucket, duration, 0, Math.ceil(m), nowMs);
+    else if (part.kind === 'histogram') table.observe(row, part, bucket, duration[0]!, m);
   }
 
-  /** Values are looked for in the span, then in the event, then in the resource. */
   private countEvents(
     events: OtelTable,
     batch: SpanBatch,
     i: number,
     m: number,
+    bucket: number,
     nowMs: number,
     sampled: boolean,
   ): void {
-    const { symbols, plan } = this.context;
     const { table } = events;
     const part = events.schema.parts[0] as CounterPart;
-    for (const event of eventsOf(batch, i)) {
-      const row = events.rowOf(batch, i, nowMs, sampled, (slot) => {
+    for (const attributes of eventsOf(batch, i)) {
+      const row = events.rowOf(batch, i, nowMs, sampled, this.event(batch, i, attributes));
+      if (row === INVALID_LABELS) continue;
+      table.add(table.refused === 0 ? row : table.overflowRow, part, m);
+      if (table.firstExemplars !== undefined) this.exemplify(events, row, batch, i, bucket);
+    }
+  }
+
+  /** Values are looked for in the span, then in the event, then in the resource. */
+  private event(batch: SpanBatch, i: number, attributes: EventAttributes): SpanEvent {
+    const { symbols, plan } = this.context;
+    return {
+      attributes,
+      valueOf: (slot) => {
         if (batch.slotStart[i * batch.slots + slot]! >= 0) return symbols.spanValue(batch, i, slot);
-        const range = event.get(plan.keys[slot]!);
+        const range = attributes.get(plan.keys[slot]!);
         return range === undefined
           ? symbols.resourceFirst(batch.resource[i]!, slot)
           : symbols.valueAt(batch.bytes, range.start, range.end);
-      });
-      if (row !== INVALID_LABELS) table.add(table.refused === 0 ? row : table.overflowRow, part, m);
-    }
+      },
+    };
   }
 }
 
-function tablesOf(context: ProcessorContext, on: Parts): OtelTable[] {
+function tablesOf(context: ProcessorContext, on: Parts, scopes: OtelScopes | undefined): OtelTable[] {
   const { settings } = context;
-  const { callsDimensions: ofCalls, durationDimensions: ofDuration } = settings.otel.spanMetrics;
+  const { callsDimensions, durationDimensions, globs } = settings.otel.spanMetrics;
+  const ofCalls: OwnDimensions = { named: callsDimensions, globs: globs?.calls ?? [] };
+  const ofDuration: OwnDimensions = { named: durationDimensions, globs: globs?.duration ?? [] };
   const calls: PartSpec[] = on.calls ? [{ kind: 'counter', metric: otelMetricName(settings.otel, 'calls') }] : [];
   const duration = on.duration ? [durationSpec(settings)] : [];
   const isSame = isSubset(ofCalls, ofDuration) && isSubset(ofDuration, ofCalls);
-  if (isSame) return [new OtelTable(context, NAME, ofCalls, [...calls, ...duration])];
+  if (isSame) return [new OtelTable(context, NAME, ofCalls, [...calls, ...duration], scopes)];
   return [
-    ...(on.calls ? [new OtelTable(context, NAME, ofCalls, calls)] : []),
-    ...(on.duration ? [new OtelTable(context, `${NAME}-duration`, ofDuration, duration)] : []),
+    ...(on.calls ? [new OtelTable(context, NAME, ofCalls, calls, scopes)] : []),
+    ...(on.duration ? [new OtelTable(context, `${NAME}-duration`, ofDuration, duration, scopes)] : []),
   ];
 }
 
-function isSubset(some: readonly OtelDimension[], others: readonly OtelDimension[]): boolean {
-  return some.every((one) => others.some((other) => other.name === one.name && other.default === one.default));
+function isSubset(some: OwnDimensions, others: OwnDimensions): boolean {
+  return (
+    some.named.every((one) =>
+      others.named.some(({ name, default: value }) => name === one.name && value === one.default),
+    ) && some.globs.every(({ glob }) => others.globs.some((other) => other.glob === glob))
+  );
 }
 
 function durationSpec(settings: TenantSettings): PartSpec {

@@ -1,23 +1,33 @@
 // One table of the collector's span metrics: fills the key of a span's label set and finds its row. There is one table where calls
-// and durations have the same labels, else one for each. Hot file: `rowOf` runs for every span.
+// and durations have the same labels, else one for each. Hot file: `rowOf` runs for every span. Long, as all sources of a key's
+// values are here.
 
-import type { OtelDimension } from '../config/index.ts';
 import type { SpanBatch } from '../otlp/index.ts';
 import {
   EMPTY_SYMBOL,
   INVALID_LABELS,
   type LabelRules,
-  makeSchema,
   type PartSpec,
   type RowTable,
   type TableSchema,
 } from '../registry/index.ts';
 import { ABSENT, type AttributeSymbols } from './attribute-symbols.ts';
-import { GroupLimit } from './group-limit.ts';
 import { STATUS_ERROR, STATUS_OK } from './names.ts';
-import { compileOtelLabels, INSTANCE, identityOf, JOB, type OtelSource, OVERFLOW } from './otel-labels.ts';
-import { otelConstantLabels, otelInstanceLabel, SPAN_SCOPE } from './otel-names.ts';
+import { OtelGroupLimit } from './otel-group-limit.ts';
+import {
+  compileOtelLabels,
+  INSTANCE,
+  identityOf,
+  JOB,
+  type OtelSource,
+  OVERFLOW,
+  type OwnDimensions,
+} from './otel-labels.ts';
+import { type Clash, OtelOpenLabels } from './otel-open-labels.ts';
+import { otelSchema, reservedLabels } from './otel-schema.ts';
+import type { OtelScopes } from './otel-scopes.ts';
 import type { ProcessorContext } from './processor.ts';
+import type { EventAttributes } from './span-events.ts';
 
 const encoder = new TextEncoder();
 const EXTRAPOLATED = encoder.encode('extrapolated');
@@ -37,12 +47,19 @@ const JOB_ALONE = 5;
 const INSTANCE_ALONE = 6;
 const DIMENSION = 7;
 
-/** A value that is looked for somewhere else before the span's or after it: an event's. */
-export type ValueOf = (slot: number) => number;
+/** An event of the span: its attributes are looked at after the span's and before the resource's. */
+export interface SpanEvent {
+  attributes: EventAttributes;
+  /** Value of a planned key. */
+  valueOf(slot: number): number;
+}
 
 interface BoundSource {
   kind: OtelSource['kind'];
+  attribute: string;
   slots: number[];
+  /** Of a dimension: is the resource looked at before the span? */
+  isResourceFirst: boolean;
   default: Uint8Array | undefined;
   join: Uint8Array;
   sources: BoundSource[];
@@ -51,6 +68,8 @@ interface BoundSource {
 export class OtelTable {
   readonly table: RowTable;
   readonly schema: TableSchema;
+  /** After `rowOf`: is it the row of the label sets beyond the collector's limit? */
+  isBeyond = false;
   private readonly context: ProcessorContext;
   private readonly symbols: AttributeSymbols;
   private readonly sources: BoundSource[];
@@ -59,47 +78,70 @@ export class OtelTable {
   private readonly operands: Int32Array;
   private readonly withNamespace: boolean;
   private readonly rules: LabelRules | undefined;
-  private readonly limit: GroupLimit | undefined;
+  private readonly limit: OtelGroupLimit | undefined;
+  private readonly open: OtelOpenLabels | undefined;
+  private readonly scopes: OtelScopes | undefined;
+  /** Of the first label with a source. */
+  private readonly first: number;
+  /** Of the label sets and the scope's labels; -1: there is none. */
+  private readonly resourceAt: number;
+  private readonly matchingAt: number;
+  private readonly scopeAt: number;
   private readonly jobAt: number;
   private readonly instanceAt: number;
   private readonly overflowAt: number;
 
   /** @param own dimensions of this table alone */
-  constructor(context: ProcessorContext, name: string, own: readonly OtelDimension[], specs: readonly PartSpec[]) {
+  constructor(
+    context: ProcessorContext,
+    name: string,
+    own: OwnDimensions,
+    specs: readonly PartSpec[],
+    scopes: OtelScopes | undefined,
+  ) {
     this.context = context;
     this.symbols = context.symbols;
-    const { tenant, settings, plan, registry } = context;
-    const { names, sources } = compileOtelLabels(settings, own);
-    this.sources = sources.map((source) => bind(source, (key) => plan.slotOf(key)));
+    const { settings, plan, registry } = context;
+    const labels = compileOtelLabels(settings, own);
+    this.sources = labels.sources.map((source) => bind(source, (key) => plan.slotOf(key)));
     this.withNamespace = identityOf(settings).namespace;
     this.operations = Uint8Array.from(this.sources, (source) => this.operationOf(source));
     this.operands = Int32Array.from(this.sources, ({ slots }) => slots[0] ?? -1);
-    const constant = otelConstantLabels(tenant, settings, SPAN_SCOPE);
-    const schema = makeSchema(name, names, specs, constant, settings.traceIdLabelName);
-    this.schema = {
-      ...schema,
-      // None are kept where none are sent.
-      exemplarSlots: settings.otel.spanMetrics.exemplars ? schema.exemplarSlots : 0,
-      instanceLabel: otelInstanceLabel(settings.otel),
-    };
+    this.schema = otelSchema(context, name, labels, specs);
     this.table = registry.table(this.schema);
     this.rules = registry.labelRules(this.schema);
-    this.jobAt = names.indexOf(JOB);
-    this.instanceAt = names.indexOf(INSTANCE);
-    this.overflowAt = names.indexOf(OVERFLOW);
+    const { labelSets = 0 } = this.schema;
+    this.resourceAt = labels.resourceExcept === undefined ? -1 : 0;
+    this.matchingAt = labels.globs.length === 0 ? -1 : labelSets - 1;
+    this.first = labelSets;
+    this.scopeAt = scopes === undefined ? -1 : labelSets + labels.names.length;
+    this.scopes = scopes;
+    if (labelSets > 0) this.open = new OtelOpenLabels(context, labels, reservedLabels(this.schema, settings));
+    const at = (label: string) => {
+      const index = labels.names.indexOf(label);
+      return index < 0 ? -1 : labelSets + index;
+    };
+    this.jobAt = at(JOB);
+    this.instanceAt = at(INSTANCE);
+    this.overflowAt = at(OVERFLOW);
     const { cardinalityLimit } = settings.otel.spanMetrics;
     if (cardinalityLimit > 0) {
-      const columns = { job: this.jobAt, instance: this.instanceAt, overflow: this.overflowAt };
-      this.limit = new GroupLimit(this.table, cardinalityLimit, columns);
+      const ofResource = [this.resourceAt, this.jobAt, this.instanceAt].filter((column) => column >= 0);
+      this.limit = new OtelGroupLimit(this.table, cardinalityLimit, ofResource, this.overflowAt);
     }
+  }
+
+  /** Before each request. */
+  sync(): void {
+    this.open?.sync();
   }
 
   /**
    * Row of the span's label set, or INVALID_LABELS. `table.refused` then has the parts whose update goes to the overflow row.
    * @param sampled has the span's tracestate a threshold?
    */
-  rowOf(batch: SpanBatch, i: number, nowMs: number, sampled: boolean, lookUp?: ValueOf): number {
-    const { table, sources, operations, operands, symbols } = this;
+  rowOf(batch: SpanBatch, i: number, nowMs: number, sampled: boolean, event?: SpanEvent): number {
+    const { table, sources, operations, operands, symbols, first } = this;
     const { key } = table;
     const resource = batch.resource[i]!;
     for (let l = 0; l < operations.length; l++) {
@@ -124,18 +166,25 @@ export class OtelTable {
           symbol = symbols.instance(resource);
           break;
         case DIMENSION:
-          symbol = lookUp === undefined ? symbols.spanFirst(batch, i, operands[l]!) : lookUp(operands[l]!);
+          symbol = event === undefined ? symbols.spanFirst(batch, i, operands[l]!) : event.valueOf(operands[l]!);
           break;
         default:
-          symbol = this.symbolOf(sources[l]!, batch, i, sampled, lookUp);
+          symbol = this.symbolOf(sources[l]!, batch, i, sampled, event);
       }
-      key[l] = Math.max(symbol, EMPTY_SYMBOL);
+      key[first + l] = Math.max(symbol, EMPTY_SYMBOL);
+    }
+    if (this.open !== undefined) this.openLabels(this.open, batch, i, sampled, event);
+    if (this.scopes !== undefined) {
+      key[this.scopeAt] = this.scopes.name;
+      key[this.scopeAt + 1] = this.scopes.version;
     }
     this.rules?.apply(key);
     table.refused = 0;
+    this.isBeyond = false;
     let row = table.find();
     if (row < 0 && this.limit !== undefined && !this.limit.admits(this.context.registry.generation)) {
       this.overflowKey(resource);
+      this.isBeyond = true;
       row = table.find();
     }
     if (row < 0) {
@@ -146,9 +195,50 @@ export class OtelTable {
     return row;
   }
 
+  private openLabels(
+    open: OtelOpenLabels,
+    batch: SpanBatch,
+    i: number,
+    sampled: boolean,
+    event: SpanEvent | undefined,
+  ): void {
+    const { key } = this.table;
+    const { resource, matching, clashes } = open.find(batch, i, event?.attributes);
+    if (this.resourceAt >= 0) key[this.resourceAt] = resource;
+    if (this.matchingAt >= 0) key[this.matchingAt] = matching;
+    for (const { source } of clashes)
+      key[this.first + source] = this.clashing(source, clashes, batch, i, sampled, event);
+  }
+
+  /** Value of a label that attributes with other names have too, or that the resource's attribute of the same name replaces. */
+  private clashing(
+    index: number,
+    clashes: readonly Clash[],
+    batch: SpanBatch,
+    i: number,
+    sampled: boolean,
+    event: SpanEvent | undefined,
+  ): number {
+    const source = this.sources[index]!;
+    if (source.kind === 'job' || source.kind === 'instance') {
+      const own = this.identitySymbol(source.kind, batch.resource[i]!);
+      if (own !== EMPTY_SYMBOL) return own;
+    }
+    const byAttribute = new Map<string, number>();
+    for (const one of plainSources(source)) {
+      const symbol = this.symbolOf(one, batch, i, sampled, event);
+      if (symbol !== ABSENT) byAttribute.set(one.attribute, symbol);
+    }
+    for (const { source: of, attribute, value } of clashes)
+      if (of === index) byAttribute.set(attribute, this.symbols.text(value));
+    const found = [...byAttribute].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, symbol]) => symbol);
+    return this.joined(found, SEPARATOR);
+  }
+
   private overflowKey(resource: number): void {
     const { key } = this.table;
     key.fill(EMPTY_SYMBOL);
+    if (this.resourceAt >= 0) key[this.resourceAt] = this.open!.findOfResource(resource).resource;
     if (this.jobAt >= 0) key[this.jobAt] = this.job(resource);
     if (this.instanceAt >= 0) key[this.instanceAt] = this.symbols.instance(resource);
     key[this.overflowAt] = this.symbols.text(TRUE);
@@ -158,7 +248,11 @@ export class OtelTable {
     return this.withNamespace ? this.symbols.job(resource) : Math.max(this.symbols.service(resource), EMPTY_SYMBOL);
   }
 
-  private operationOf({ kind, sources, default: value }: BoundSource): number {
+  private identitySymbol(kind: 'job' | 'instance', resource: number): number {
+    return kind === 'job' ? this.job(resource) : this.symbols.instance(resource);
+  }
+
+  private operationOf({ kind, sources, default: value, isResourceFirst }: BoundSource): number {
     switch (kind) {
       case 'service':
         return SERVICE;
@@ -173,7 +267,7 @@ export class OtelTable {
       case 'instance':
         return sources.length === 0 ? INSTANCE_ALONE : OTHER;
       case 'dimension':
-        return value === undefined ? DIMENSION : OTHER;
+        return value === undefined && !isResourceFirst ? DIMENSION : OTHER;
       default:
         return OTHER;
     }
@@ -185,7 +279,7 @@ export class OtelTable {
     batch: SpanBatch,
     i: number,
     sampled: boolean,
-    lookUp: ValueOf | undefined,
+    event: SpanEvent | undefined,
   ): number {
     const { symbols } = this;
     switch (source.kind) {
@@ -210,16 +304,16 @@ export class OtelTable {
         return EMPTY_SYMBOL;
       case 'job':
       case 'instance': {
-        const resource = batch.resource[i]!;
-        const symbol = source.kind === 'job' ? this.job(resource) : symbols.instance(resource);
+        const symbol = this.identitySymbol(source.kind, batch.resource[i]!);
         const otherwise = source.sources[0];
         return symbol !== EMPTY_SYMBOL || otherwise === undefined
           ? symbol
-          : this.symbolOf(otherwise, batch, i, sampled, lookUp);
+          : this.symbolOf(otherwise, batch, i, sampled, event);
       }
       case 'dimension': {
         const slot = source.slots[0]!;
-        const symbol = lookUp === undefined ? symbols.spanFirst(batch, i, slot) : lookUp(slot);
+        let symbol = source.isResourceFirst ? symbols.resourceFirst(batch.resource[i]!, slot) : ABSENT;
+        if (symbol === ABSENT) symbol = event === undefined ? symbols.spanFirst(batch, i, slot) : event.valueOf(slot);
         return symbol === ABSENT && source.default !== undefined ? symbols.text(source.default) : symbol;
       }
       case 'mapping': {
@@ -227,7 +321,7 @@ export class OtelTable {
         return this.joined(found, source.join);
       }
       case 'joined': {
-        const found = source.sources.map((one) => this.symbolOf(one, batch, i, sampled, lookUp));
+        const found = source.sources.map((one) => this.symbolOf(one, batch, i, sampled, event));
         return this.joined(
           found.filter((symbol) => symbol !== ABSENT),
           source.join,
@@ -246,11 +340,25 @@ export class OtelTable {
   }
 }
 
+function plainSources(source: BoundSource): BoundSource[] {
+  const { kind, sources } = source;
+  return kind === 'joined' || kind === 'job' || kind === 'instance' ? sources.flatMap(plainSources) : [source];
+}
+
 function bind(source: OtelSource, slotOf: (key: string) => number): BoundSource {
-  const bound: BoundSource = { kind: source.kind, slots: [], default: undefined, join: SEPARATOR, sources: [] };
+  const bound: BoundSource = {
+    kind: source.kind,
+    attribute: source.attribute,
+    slots: [],
+    isResourceFirst: false,
+    default: undefined,
+    join: SEPARATOR,
+    sources: [],
+  };
   switch (source.kind) {
     case 'dimension':
-      bound.slots = [slotOf(source.key)];
+      bound.slots = [slotOf(source.attribute)];
+      bound.isResourceFirst = source.isResourceFirst;
       if (source.default !== null) bound.default = encoder.encode(source.default);
       break;
     case 'mapping':

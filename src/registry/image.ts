@@ -13,6 +13,8 @@ export interface ImageExemplar {
   bucket: number;
   value: number;
   traceId: Uint8Array;
+  /** Only of exemplars that are the first spans. Empty: none. */
+  spanId?: Uint8Array;
 }
 
 /** One row of a boundary. Label values are shared between images and never change. */
@@ -24,6 +26,8 @@ export interface ImageRow {
   /** Parts said for the first time at this boundary, and their zero sample's time. */
   unborn: number;
   zeroMs: number;
+  /** Time of the row's first zero sample: when its counting began; 0 = not known. */
+  startMs: number;
   exemplars: ImageExemplar[];
   values: Float64Array;
   /** Native histograms by slot; one that nothing was observed in yet is undefined. Their exemplars belong to every boundary. */
@@ -70,6 +74,7 @@ export class TableImage {
       const row = this.rows.get(id);
       if (!row) return;
       row.admitted = columns.admitted[i]!;
+      if (row.startMs === 0) row.startMs = columns.startMs?.[i] ?? columns.zeroMs[i]!;
       if (columns.unborn[i] !== 0) {
         // Of several boundaries that come together in one, each has its births.
         row.unborn |= columns.unborn[i]!;
@@ -86,17 +91,23 @@ export class TableImage {
         if (row) row.natives[slot] = state;
       });
     }
+    this.exemplars(columns);
+  }
+
+  private exemplars({ exemplarSpanLengths: spans, exemplarBytes: bytes, ...columns }: RowsColumns): void {
     let top = 0;
     columns.exemplarRows.forEach((index, i) => {
-      const n = columns.exemplarLengths[i]!;
+      const traceEnd = top + columns.exemplarLengths[i]!;
+      const end = traceEnd + (spans?.[i] ?? 0);
       const row = this.rows.get(columns.ids[index]!);
       row?.exemplars.push({
         bucket: this.slots?.[columns.exemplarBuckets[i]!] ?? columns.exemplarBuckets[i]!,
         value: columns.exemplarValues[i]!,
-        traceId: columns.exemplarBytes.subarray(top, top + n),
+        traceId: bytes.subarray(top, traceEnd),
+        ...(spans && { spanId: bytes.subarray(traceEnd, end) }),
       });
       if (row) this.fresh.push(row);
-      top += n;
+      top = end;
     });
   }
 
@@ -117,6 +128,7 @@ export class TableImage {
         admitted: 0,
         unborn: 0,
         zeroMs: 0,
+        startMs: 0,
         exemplars: [],
         values: new Float64Array(this.schema.width),
         natives: [],

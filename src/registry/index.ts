@@ -29,4 +29,11 @@ export {
 } from './schema.ts';
 export type { Column, Section, StateHolder } from './section.ts';
 export { INSTANCE_LABEL, type SeriesSpec, seriesLabels, seriesOf, seriesValues } from './series.ts';
+export {
+  exemplarIds,
+  exemplarLabels,
+  type SeriesExemplar,
+  SPAN_ID_LABEL,
+  seriesExemplars,
+} from './series-exemplars.ts';
 export { EMPTY_SYMBOL, Symbols } from './symbols.ts';

@@ -9,6 +9,10 @@ import { EMPTY_SYMBOL, type Symbols } from './symbols.ts';
 export const OVERFLOW_VALUE = '__cardinality_overflow__';
 /** How long values go into one sketch; the oldest sketch goes then. */
 const SKETCH_MS = 300_000;
+/** Labels with values beyond which no others of label sets are taken in: their names may be data. */
+const MOST_LABELS = 1_000;
+/** The overflow value as the end of a label set's label. */
+const OVERFLOW_BYTES = Buffer.from(`${OVERFLOW_VALUE}\u0000`);
 
 interface Sketch {
   registers: Uint8Array;
@@ -19,6 +23,8 @@ interface Sketch {
 /** The values of one label, over all tables. */
 export interface LabelValues {
   name: string;
+  /** Is it a column's? Else it goes when its values have gone. */
+  isFixed: boolean;
   isOver: boolean;
   /** Newest first. */
   sketches: Sketch[];
@@ -29,8 +35,10 @@ export class LabelLimiter implements StateHolder {
   limit: number;
   /** Labels are to be looked at before the next label set. */
   isDue = false;
+  /** Goes up when symbols got new numbers or a label's values went: whoever keeps either starts over. */
+  generation = 0;
+  symbols: Symbols;
   private readonly counters: LabelCounters;
-  private symbols: Symbols;
   private windows: number;
   private readonly labels = new Map<string, LabelValues>();
   /** Symbol → cell of its bytes; 0 = not known yet. */
@@ -55,19 +63,28 @@ export class LabelLimiter implements StateHolder {
     this.windows = windows;
     // Which sketches went depends on the window of then: the next boundary says all that are left.
     this.isFresh = true;
+    this.generation++;
     for (const { sketches } of this.labels.values()) {
       sketches.length = Math.min(sketches.length, windows);
       for (const sketch of sketches) sketch.isDirty = sketch.isUsed;
     }
   }
 
+  /** A column's label. */
   label(name: string): LabelValues {
-    let values = this.labels.get(name);
-    if (values === undefined) {
-      values = { name, isOver: false, sketches: [newSketch()] };
-      this.labels.set(name, values);
-    }
+    const values = this.known(name);
+    values.isFixed = true;
     return values;
+  }
+
+  /** A label of a label set; undefined where there are too many labels to take in another one, until `generation` goes up. */
+  openLabel(name: string): LabelValues | undefined {
+    const values = this.labels.get(name);
+    // Not whether it is a column's: a load doesn't know which columns there once were.
+    if (values && isInUse(values)) return values;
+    let inUse = 0;
+    for (const other of this.labels.values()) if (isInUse(other)) inUse++;
+    return inUse < MOST_LABELS ? this.known(name) : undefined;
   }
 
   /** The symbol to use instead of a label's value. */
@@ -81,9 +98,19 @@ export class LabelLimiter implements StateHolder {
       current.isDirty = true;
     }
     if (!values.isOver) return symbol;
-    const { valuesLimited } = this.counters;
-    valuesLimited.set(values.name, (valuesLimited.get(values.name) ?? 0) + 1);
+    this.countReplaced(values.name);
     return this.overflowSymbol;
+  }
+
+  /** A value of this label was replaced. */
+  countReplaced(name: string): void {
+    const { valuesLimited } = this.counters;
+    valuesLimited.set(name, (valuesLimited.get(name) ?? 0) + 1);
+  }
+
+  /** The overflow value, ended as in a label set. */
+  get overflowBytes(): Uint8Array {
+    return OVERFLOW_BYTES;
   }
 
   /** Looks at every label: which of them have too many values now? */
@@ -103,7 +130,7 @@ export class LabelLimiter implements StateHolder {
 
   /** Does any sketch hold anything? */
   get hasValues(): boolean {
-    for (const { sketches } of this.labels.values()) if (sketches.some(({ isUsed }) => isUsed)) return true;
+    for (const values of this.labels.values()) if (isInUse(values)) return true;
     return false;
   }
 
@@ -112,6 +139,7 @@ export class LabelLimiter implements StateHolder {
     this.symbols = symbols;
     this.cells = new Int32Array(1024);
     this.overflowSymbol = symbols.internText(OVERFLOW_VALUE);
+    this.generation++;
   }
 
   changes(): Section[] {
@@ -132,24 +160,36 @@ export class LabelLimiter implements StateHolder {
     for (let n = Math.min(meta['rotations'] as number, this.windows); n > 0; n--) this.shift();
     const ages = columns['ages'] as Uint32Array;
     (meta['labels'] as string[]).forEach((name, i) => {
-      const { sketches } = this.label(name);
+      const { sketches } = this.known(name);
       while (sketches.length <= ages[i]!) sketches.push(newSketch());
       const sketch = sketches[ages[i]!]!;
       sketch.registers.set((columns['registers'] as Uint8Array).subarray(i * REGISTERS, (i + 1) * REGISTERS));
       sketch.isUsed = true;
     });
     const over = new Set(meta['over'] as string[]);
-    for (const name of over) this.label(name);
+    for (const name of over) this.known(name);
     for (const values of this.labels.values()) values.isOver = over.has(values.name);
     this.isDue = meta['isDue'] as boolean;
     this.isFresh = false;
   }
 
+  private known(name: string): LabelValues {
+    let values = this.labels.get(name);
+    if (values === undefined) {
+      values = { name, isFixed: false, isOver: false, sketches: [newSketch()] };
+      this.labels.set(name, values);
+    }
+    return values;
+  }
+
   private shift(): void {
-    for (const { sketches } of this.labels.values()) {
+    for (const values of this.labels.values()) {
+      const { sketches } = values;
       sketches.unshift(newSketch());
       sketches.length = Math.min(sketches.length, this.windows);
+      if (!values.isFixed && !values.isOver && !isInUse(values)) this.labels.delete(values.name);
     }
+    this.generation++;
   }
 
   private newCell(symbol: number): number {
@@ -186,6 +226,11 @@ export class LabelLimiter implements StateHolder {
       columns: { ages: Uint32Array.from(said, ({ age }) => age), registers },
     };
   }
+}
+
+/** Does any sketch hold anything? Known after a load too. */
+function isInUse({ sketches }: LabelValues): boolean {
+  return sketches.some(({ isUsed }) => isUsed);
 }
 
 function newSketch(): Sketch {

@@ -88,9 +88,9 @@ export class Registry implements StateHolder {
   }
 
   /** What is to be done with the label sets of a table before their rows are looked up; undefined: nothing. */
-  labelRules({ labels }: TableSchema): LabelRules | undefined {
+  labelRules(schema: TableSchema): LabelRules | undefined {
     const { spanNames, labelLimiter } = this;
-    return spanNames || labelLimiter ? new LabelRules(labels, spanNames, labelLimiter) : undefined;
+    return spanNames || labelLimiter ? new LabelRules(schema, spanNames, labelLimiter) : undefined;
   }
 
   get activeSeries(): number {

@@ -2,6 +2,7 @@
 // in the ledger (src/ledger/FORMAT.md names them); whoever changes them changes a format.
 
 import type { ExemplarColumns } from './exemplars.ts';
+import type { FirstExemplarColumns } from './first-exemplars.ts';
 import { type NativeColumns, nativeColumns, readNatives, restoreNative } from './native-sections.ts';
 import type { RowTable } from './rows.ts';
 import type { TableSchema } from './schema.ts';
@@ -17,7 +18,7 @@ export interface RowsMeta extends Record<string, unknown> {
 }
 
 /** The place of an exemplar's row is its index in `ids`. */
-export interface RowsColumns extends ExemplarColumns {
+export interface RowsColumns extends ExemplarColumns, Partial<Pick<FirstExemplarColumns, 'exemplarSpanLengths'>> {
   /** Ids of rows that ended. */
   ended: Float64Array;
   /** Rows that are new: id, 1 = overflow row, and `labels.length` value lengths each, their bytes one after another. */
@@ -33,6 +34,8 @@ export interface RowsColumns extends ExemplarColumns {
   /** Parts said for the first time, and the time of their zero sample. */
   unborn: Uint8Array;
   zeroMs: Float64Array;
+  /** Only where the section is everything: time of each row's first zero sample. Missing in older ledgers: not known. */
+  startMs?: Float64Array;
 }
 
 /** Room for the values of new rows' labels; more is made at need. */
@@ -53,9 +56,17 @@ export function rowChanges(table: RowTable, symbols: Symbols, tMs: number): Sect
   for (const identity of table.endedIdentities) table.endedLately.set(identity, tMs);
   table.forgetEndedBefore(tMs);
   table.saidMs = tMs;
+  const { zeroMs } = section.columns as unknown as RowsColumns;
+  for (let i = 0; i < dirty.length; i++) begin(table, dirty[i]!, zeroMs[i]!);
   table.clearDirty();
   table.exemplars.clear();
+  table.firstExemplars?.clear();
   return section;
+}
+
+/** @param zeroMs of a row that had parts which no boundary had said, else 0 */
+function begin(table: RowTable, row: number, zeroMs: number): void {
+  if (table.startMs[row] === 0) table.startMs[row] = zeroMs;
 }
 
 /** Everything, ascending by id. Taken right after `rowChanges` of the same boundary. */
@@ -66,6 +77,7 @@ export function allRows(table: RowTable, symbols: Symbols, tMs: number): Section
   live.sort((a, b) => table.ids[a]! - table.ids[b]!);
   const section = build(table, symbols, tMs, live, live, []);
   (section.meta as RowsMeta).endedLately = [...table.endedLately];
+  section.columns['startMs'] = Float64Array.from(live, (row) => table.startMs[row]!);
   return section;
 }
 
@@ -85,7 +97,7 @@ function build(
     ...bornColumns(table, symbols, born),
     ...changedColumns(table, rows),
     zeroMs: zeroTimes(table, rows, tMs),
-    ...table.exemplars.columns(placesOf(table, rows)),
+    ...(table.firstExemplars ?? table.exemplars).columns(placesOf(table, rows)),
   };
   const meta: RowsMeta = { holder: 'rows', schema, nextId: table.nextId };
   const natives = table.natives ? nativeColumns(table.natives, rows) : {};
@@ -201,6 +213,7 @@ export class RowLoader {
       const row = this.known(id);
       table.restoreAdmitted(row, columns.admitted[i]!);
       table.updatedMs[row] = columns.updatedMs[i]!;
+      begin(table, row, columns.startMs?.[i] ?? columns.zeroMs[i]!);
       if (width > 0) table.values.set(columns.values.subarray(i * width, (i + 1) * width), row * width);
     });
     const { natives } = table;

@@ -3,6 +3,7 @@
 // of every span; everything else runs per new row, per boundary or per sweep.
 
 import { ExemplarPool } from './exemplars.ts';
+import { FirstExemplars } from './first-exemplars.ts';
 import type { Limiter } from './limiter.ts';
 import { NativeRows } from './native-rows.ts';
 import { type CounterPart, fullMask, type HistogramPart, type Part, seriesOfPart, type TableSchema } from './schema.ts';
@@ -19,7 +20,7 @@ export const INVALID_LABELS = -2;
 
 export class RowTable {
   readonly schema: TableSchema;
-  /** The label set to look for: one symbol per label name of the schema. Filled by the processor. */
+  /** The label set to look for: one symbol per label name of the schema. Filled by the processor; carried labels matter for a new row. */
   readonly key: Int32Array;
   readonly fullMask: number;
   /** `schema.width` doubles a row. */
@@ -28,6 +29,8 @@ export class RowTable {
   admitted: Uint8Array;
   updatedMs: Float64Array;
   readonly exemplars: ExemplarPool;
+  /** In place of these, only where the schema says so. */
+  readonly firstExemplars: FirstExemplars | undefined;
   /** Only where the schema has any. */
   readonly natives: NativeRows | undefined;
   liveRows = 0;
@@ -41,6 +44,8 @@ export class RowTable {
   ids: Float64Array;
   /** Parts that no boundary has said yet: they get a zero sample at the next one. */
   unborn: Uint8Array;
+  /** Time of the row's first zero sample: when its counting began; 0 before that. */
+  startMs: Float64Array;
   /** Was the row itself never in a boundary? */
   unsaid: Uint8Array;
   live: Uint8Array;
@@ -62,6 +67,8 @@ export class RowTable {
   symbols: Symbols;
   private readonly limiter: Limiter;
   private readonly width: number;
+  /** So many labels tell rows apart: the first ones, all but the carried. */
+  private readonly telling: number;
   /** Pairs of row (-1 = none) and hash, side by side: a probe touches one cache line. */
   private slots: Int32Array;
   private mask: number;
@@ -74,6 +81,7 @@ export class RowTable {
     this.symbols = symbols;
     this.limiter = limiter;
     this.width = schema.labels.length;
+    this.telling = this.width - (schema.carried?.labels ?? 0);
     this.fullMask = fullMask(schema);
     const n = INITIAL_ROWS;
     this.key = new Int32Array(this.width);
@@ -81,6 +89,7 @@ export class RowTable {
     this.values = new Float64Array(n * schema.width);
     this.admitted = new Uint8Array(n);
     this.unborn = new Uint8Array(n);
+    this.startMs = new Float64Array(n);
     this.unsaid = new Uint8Array(n);
     this.live = new Uint8Array(n);
     this.updatedMs = new Float64Array(n);
@@ -90,21 +99,22 @@ export class RowTable {
     this.slots = emptySlots(n);
     this.mask = this.slots.length / 2 - 1;
     this.exemplars = new ExemplarPool(schema.exemplarSlots, n);
+    this.firstExemplars = schema.firstExemplars ? new FirstExemplars(schema.firstExemplars, n) : undefined;
     this.natives = schema.nativeSlots ? new NativeRows(this, schema.nativeSlots) : undefined;
   }
 
   /** The row of `key`, or -1. */
   find(): number {
-    const { key, keys, width, slots, mask } = this;
-    const h = hashKey(key, 0, width);
+    const { key, keys, width, telling, slots, mask } = this;
+    const h = hashKey(key, 0, telling);
     for (let p = h & mask; ; p = (p + 1) & mask) {
       const row = slots[2 * p]!;
       if (row < 0) return -1;
       if (slots[2 * p + 1] !== h) continue;
       const o = row * width;
       let i = 0;
-      while (i < width && keys[o + i] === key[i]) i++;
-      if (i === width) return row;
+      while (i < telling && keys[o + i] === key[i]) i++;
+      if (i === telling) return row;
     }
   }
 
@@ -193,6 +203,7 @@ export class RowTable {
       this.unlink(row);
     }
     this.exemplars.forgetRow(row);
+    this.firstExemplars?.forgetRow(row);
     this.natives?.forgetRow(row);
     this.live[row] = 0;
     this.liveRows--;
@@ -254,7 +265,8 @@ export class RowTable {
       (values.length + updatedMs.length + ids.length) * 8 +
       (keys.length + slots.length + dirtyRows.length) * 4 +
       this.capacity * 5 +
-      this.exemplars.sizeBytes
+      this.exemplars.sizeBytes +
+      (this.firstExemplars?.sizeBytes ?? 0)
     );
   }
 
@@ -351,6 +363,7 @@ export class RowTable {
     this.live[row] = 1;
     this.admitted[row] = 0;
     this.unborn[row] = 0;
+    this.startMs[row] = 0;
     this.unsaid[row] = 1;
     this.updatedMs[row] = nowMs;
     this.values.fill(0, row * this.schema.width, (row + 1) * this.schema.width);
@@ -386,7 +399,7 @@ export class RowTable {
 
   private link(row: number): void {
     const { slots, mask } = this;
-    const h = hashKey(this.keys, row * this.width, this.width);
+    const h = hashKey(this.keys, row * this.width, this.telling);
     let p = h & mask;
     while (slots[2 * p]! >= 0) p = (p + 1) & mask;
     slots[2 * p] = row;
@@ -396,7 +409,7 @@ export class RowTable {
   /** Removes without tombstones: later entries of the probe run move back where they may. */
   private unlink(row: number): void {
     const { slots, mask } = this;
-    let hole = hashKey(this.keys, row * this.width, this.width) & mask;
+    let hole = hashKey(this.keys, row * this.width, this.telling) & mask;
     while (slots[2 * hole] !== row) hole = (hole + 1) & mask;
     for (let p = (hole + 1) & mask; slots[2 * p]! >= 0; p = (p + 1) & mask) {
       const home = slots[2 * p + 1]! & mask;
@@ -441,8 +454,10 @@ export class RowTable {
     this.dirty = byte(this.dirty);
     this.updatedMs = double(this.updatedMs, n);
     this.ids = double(this.ids, n);
+    this.startMs = double(this.startMs, n);
     this.values = double(this.values, n * this.schema.width);
     this.exemplars.growRows(n);
+    this.firstExemplars?.growRows(n);
     this.capacity = n;
     const slots = emptySlots(n);
     if (slots.length === this.slots.length) return;

@@ -65,7 +65,7 @@ export interface SecondNames {
 export interface TableSchema {
   /** Unique in a registry, e.g. `span-metrics`. */
   name: string;
-  /** Label names in byte order, each once. */
+  /** Label names, each once, in byte order but for the carried ones, which are last. */
   labels: string[];
   parts: Part[];
   /** Number of value columns, and of exemplar slots, of a row. */
@@ -76,8 +76,14 @@ export interface TableSchema {
   /** Labels on every series of the table; they win over the row's own. */
   constantLabels: Record<string, string>;
   exemplarLabel: string;
-  /** The one label value is a whole label set, names and values each ended by NUL (processors/label-set.ts). */
+  /** The one label value is a whole label set, names and values each ended by NUL (label-sets.ts). */
   freeLabels?: boolean;
+  /** So many labels, the first ones, have whole label sets as their values. Their own names (`*` first) say what the sets are made of. */
+  labelSets?: number;
+  /** So many labels, the last ones, do not tell rows apart: their values are those of the span that made the row. */
+  carried?: { labels: number; of: string[] };
+  /** The exemplars are the first so many spans of an interval, each with its span id, of every part. Absent: the last of each bucket. */
+  firstExemplars?: number;
   /** Name of the label that tells instances of the process apart; absent: the usual one, empty: the series have none. */
   instanceLabel?: string;
   second?: SecondNames;

@@ -2,6 +2,7 @@
 // histogram as _bucket by ascending le, _sum, _count, then the native one; then all of it under the second names.
 
 import { doubleText } from '../bytes/index.ts';
+import { labelSetPairs } from './label-sets.ts';
 import type { HistogramPart, SecondPart, TableSchema } from './schema.ts';
 
 export interface SeriesSpec {
@@ -155,12 +156,11 @@ export function seriesLabels(
   const labels = new Map<string, string>();
   const second = spec.second ? schema.second : undefined;
   if (overflow) labels.set('metric_overflow', 'true');
-  else if (schema.freeLabels) {
-    const parts = row[0]!.split('\u0000');
-    for (let i = 0; i + 1 < parts.length; i += 2) labels.set(parts[i]!, unescapeValue(parts[i + 1]!));
-  } else {
+  else {
+    const sets = schema.freeLabels ? 1 : (schema.labelSets ?? 0);
     (second ?? schema).labels.forEach((name, i) => {
-      if (row[i]) labels.set(name, row[i]!);
+      if (i < sets) for (const [one, value] of labelSetPairs(row[i]!)) labels.set(one, value);
+      else if (row[i]) labels.set(name, row[i]!);
     });
   }
   for (const [name, value] of Object.entries((second ?? schema).constantLabels)) labels.set(name, value);
@@ -172,9 +172,4 @@ export function seriesLabels(
   if (spec.le !== undefined) labels.set('le', spec.le);
   labels.set('__name__', spec.name);
   return labels;
-}
-
-/** Undoes the escaping of NUL and U+0001 in a free label set (processors/label-set.ts). */
-function unescapeValue(text: string): string {
-  return text.replaceAll('\u00010', '\u0000').replaceAll('\u00011', '\u0001');
 }

@@ -94,9 +94,11 @@ function explain(values: ReturnType<typeof parse>['values'], io: CommandIo): num
   const atMs = values.at === undefined ? undefined : parseTime(values.at);
   const answer = whatIf(config, values.spans!, atMs, values.tenant, values.instance);
   if (values.json) {
-    const series = answer.series.map(({ labels, value, histogram }) =>
-      histogram ? { labels, histogram: histogramJson(histogram) } : { labels, value },
-    );
+    const series = answer.series.map(({ labels, value, histogram, exemplars }) => ({
+      labels,
+      ...(histogram ? { histogram: histogramJson(histogram) } : { value }),
+      ...(exemplars.length > 0 && { exemplars }),
+    }));
     io.stdout.write(
       `${JSON.stringify({ at: new Date(answer.atMs).toISOString(), series, self_metrics: selfMetrics(answer.tenant, 1) }, null, 1)}\n`,
     );

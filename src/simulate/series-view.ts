@@ -1,13 +1,14 @@
 // The series of an image as plain objects: for people and tests, not for the hot path.
 
 import {
+  exemplarLabels,
   type NativeState,
   type SeriesSpec,
+  seriesExemplars,
   seriesLabels,
   seriesValues,
   type TableImage,
   type TenantImage,
-  traceIdText,
 } from '../registry/index.ts';
 
 export interface SeriesView {
@@ -45,18 +46,12 @@ function viewTable(
       );
       const native = spec.nativeSlot === undefined ? undefined : row.natives[spec.nativeSlot];
       if (spec.kind === 'native' && native === undefined) return;
-      // Of both kinds together the classic one has the exemplars.
-      const exemplars = native
-        ? table.schema.parts[spec.part]!.kind === 'native'
-          ? native.exemplars
-          : []
-        : row.exemplars.filter((exemplar) => exemplar.bucket === spec.exemplarSlot);
       const view: SeriesView = {
         labels: Object.fromEntries(labels),
         value: values[i]!,
         ...(native ? { histogram: native } : {}),
-        exemplars: exemplars.map((exemplar) => ({
-          labels: { [table.schema.exemplarLabel]: traceIdText(exemplar.traceId) },
+        exemplars: seriesExemplars(table.schema, row, spec).map((exemplar) => ({
+          labels: exemplarLabels(table.schema, exemplar),
           value: exemplar.value,
         })),
       };

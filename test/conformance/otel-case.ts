@@ -12,6 +12,12 @@ export interface OtelSeries {
   labels: Record<string, string>;
   value: number | undefined;
   histogram: HistogramValue | undefined;
+  exemplars?: OtelExemplar[];
+}
+
+export interface OtelExemplar {
+  labels: Record<string, string>;
+  value: number;
 }
 
 type Yaml = Record<string, unknown>;

@@ -2,7 +2,7 @@
 // when it was sent means nothing here. Must never fix up either side.
 
 import { sameValue } from './compare.ts';
-import type { OtelSeries } from './otel-case.ts';
+import type { OtelExemplar, OtelSeries } from './otel-case.ts';
 
 export interface ExpectedHistogram {
   schema: number;
@@ -18,7 +18,7 @@ export interface ExpectedOtelSeries {
   /** One list per request; more than one sample in it are duplicates of one time. */
   values?: number[][];
   histograms?: ExpectedHistogram[];
-  exemplars?: { labels: Record<string, string>; value: number }[];
+  exemplars?: OtelExemplar[];
 }
 
 /** One line per difference; none where `actual` is what the case asks for. */
@@ -36,18 +36,27 @@ export function otelDifferences(expected: readonly ExpectedOtelSeries[], actual:
     const name = textOf(series.labels);
     const other = got.get(name);
     if (other === undefined) out.push(`missing: ${name}`);
-    else out.push(...valueDifferences(series, other).map((what) => `${name}: ${what}`));
+    else {
+      const differences = [...valueDifferences(series, other), ...exemplarDifferences(series, other)];
+      out.push(...differences.map((what) => `${name}: ${what}`));
+    }
   }
   return out.slice(0, 20);
 }
 
 function valueDifferences(expected: ExpectedOtelSeries, actual: OtelSeries): string[] {
-  if (expected.exemplars?.length) return ['exemplars can not be compared yet'];
   const histogram = expected.histograms?.at(-1);
   if (histogram !== undefined) return histogramDifferences(histogram, actual.histogram);
   const last = expected.values?.at(-1) ?? [];
   if (last.length !== 1) return [`${last.length} samples of one time`];
   return sameValue(last[0], actual.value) ? [] : [`${actual.value} instead of ${last[0]}`];
+}
+
+/** Both in the order of their values. */
+function exemplarDifferences({ exemplars: expected }: ExpectedOtelSeries, { exemplars: actual }: OtelSeries): string[] {
+  const texts = (exemplars: OtelExemplar[] = []) =>
+    exemplars.map(({ labels, value }) => `${value} ${textOf(labels)}`).join(' ');
+  return texts(expected) === texts(actual) ? [] : [`exemplars ${texts(actual)} instead of ${texts(expected)}`];
 }
 
 function histogramDifferences(expected: ExpectedHistogram, actual: OtelSeries['histogram']): string[] {

@@ -6,7 +6,6 @@ import { describe, expect, test } from 'vitest';
 import { type OtelSeries, runOtelCase } from './otel-case.ts';
 import { type ExpectedOtelSeries, otelDifferences, textOf } from './otel-compare.ts';
 import { OTEL_DEVIATIONS, withInstanceLabel } from './otel-deviations.ts';
-import { OTEL_EXPECTED_FAILURES } from './otel-expected-failures.ts';
 
 const ROOT = new URL('./otel/', import.meta.url);
 /** Its input are metrics, not spans: see the service graph's test. */
@@ -30,23 +29,14 @@ function found(expected: ExpectedOtelSeries[], actual: OtelSeries[] | string): s
 }
 
 describe('cases of the collector', () => {
-  test('are all there, and every name on a list is one of them, on one list only', () => {
+  test('are all there, and every deviation is of one of them', () => {
     expect(CASES.length).toBe(27);
-    const listed = [...OTEL_EXPECTED_FAILURES.keys(), ...OTEL_DEVIATIONS.keys()];
-    expect(listed.filter((name) => !CASES.includes(name))).toEqual([]);
-    expect(new Set(listed).size).toBe(listed.length);
+    expect([...OTEL_DEVIATIONS.keys()].filter((name) => !CASES.includes(name))).toEqual([]);
   });
 
   for (const name of CASES) {
-    const failure = OTEL_EXPECTED_FAILURES.get(name);
     const deviation = OTEL_DEVIATIONS.get(name);
-    if (failure !== undefined) {
-      test(`${name} cannot pass yet: its configuration is refused, as ${failure.why}`, () => {
-        const actual = run(name);
-        expect(actual, `${name} now runs: take it off the list in otel-expected-failures.ts`).toBeTypeOf('string');
-        for (const key of failure.keys) expect(actual).toContain(key);
-      });
-    } else if (deviation !== undefined) {
+    if (deviation !== undefined) {
       test(`${name} gives what the deviation "${deviation.row}" says, and not what the collector does`, () => {
         const actual = run(name);
         if (deviation.refused !== undefined) expect(actual).toContain(deviation.refused);
@@ -69,7 +59,7 @@ test('every deviation has a row in the reference', () => {
 
 describe('the comparison of a case', () => {
   const expected: ExpectedOtelSeries[] = [
-    { labels: { __name__: 'a', x: '1' }, values: [[0], [2]] },
+    { labels: { __name__: 'a', x: '1' }, values: [[0], [2]], exemplars: [{ labels: { trace_id: 't' }, value: 5 }] },
     {
       labels: { __name__: 'h' },
       histograms: [
@@ -99,7 +89,12 @@ describe('the comparison of a case', () => {
     ],
   };
   const actual: OtelSeries[] = [
-    { labels: { x: '1', __name__: 'a' }, value: 2, histogram: undefined },
+    {
+      labels: { x: '1', __name__: 'a' },
+      value: 2,
+      histogram: undefined,
+      exemplars: [{ labels: { trace_id: 't' }, value: 5 }],
+    },
     { labels: { __name__: 'h' }, value: undefined, histogram },
   ];
   const changed = (change: (series: OtelSeries[]) => void): OtelSeries[] => {
@@ -117,6 +112,9 @@ describe('the comparison of a case', () => {
     ['a series that is there twice', (series) => series.push(series[0]!)],
     ['a series too many', (series) => series.push({ ...series[0]!, labels: { __name__: 'b' } })],
     ['another value', (series) => Object.assign(series[0]!, { value: 2.001 })],
+    ['an exemplar that is missing', (series) => Object.assign(series[0]!, { exemplars: undefined })],
+    ['another exemplar', (series) => Object.assign(series[0]!.exemplars![0]!, { value: 6 })],
+    ['another trace', (series) => Object.assign(series[0]!.exemplars![0]!.labels, { trace_id: 'u' })],
     ['another label', (series) => Object.assign(series[0]!.labels, { x: '2' })],
     ['another resolution', (series) => Object.assign(series[1]!.histogram!, { schema: 1 })],
     ['another bucket', (series) => Object.assign(series[1]!.histogram!.positive_buckets![1]!, { index: 3 })],

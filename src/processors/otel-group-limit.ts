@@ -1,25 +1,24 @@
-// The collector's limit on label sets: so many per metric for each job and instance. Counts from the table's rows, so it needs no
-// state of its own; a sweep that ended rows is noticed by their number.
+// The collector's limit on label sets: so many per metric for each group of resources, those with the same labels. Counts from the
+// table's rows, so it needs no state of its own; a sweep that ended rows is noticed by their number.
 
 import type { RowTable } from '../registry/index.ts';
 
-export class GroupLimit {
+export class OtelGroupLimit {
   private readonly table: RowTable;
   private readonly limit: number;
-  private readonly job: number;
-  private readonly instance: number;
-  private readonly overflow: number;
+  /** Columns of the labels that are the resource's. */
+  private readonly groupColumns: readonly number[];
+  private readonly overflowColumn: number;
   private counts = new Map<string, number>();
   private generation = -1;
   /** Rows of the table as of the counts. */
   private rows = -1;
 
-  constructor(table: RowTable, limit: number, columns: { job: number; instance: number; overflow: number }) {
+  constructor(table: RowTable, limit: number, groupColumns: readonly number[], overflowColumn: number) {
     this.table = table;
     this.limit = limit;
-    this.job = columns.job;
-    this.instance = columns.instance;
-    this.overflow = columns.overflow;
+    this.groupColumns = groupColumns;
+    this.overflowColumn = overflowColumn;
   }
 
   /** Has the group of the table's key room for one more label set? */
@@ -33,7 +32,7 @@ export class GroupLimit {
   added(): void {
     const { table } = this;
     this.rows = table.liveRows;
-    if (table.key[this.overflow] !== 0) return;
+    if (table.key[this.overflowColumn] !== 0) return;
     const group = this.groupOf(table.key, 0);
     this.counts.set(group, (this.counts.get(group) ?? 0) + 1);
   }
@@ -44,7 +43,7 @@ export class GroupLimit {
     this.counts = new Map();
     for (let row = 0; row < table.highWater; row++) {
       const at = row * width;
-      if (table.live[row] === 0 || row === table.overflowRow || table.keys[at + this.overflow] !== 0) continue;
+      if (table.live[row] === 0 || row === table.overflowRow || table.keys[at + this.overflowColumn] !== 0) continue;
       const group = this.groupOf(table.keys, at);
       this.counts.set(group, (this.counts.get(group) ?? 0) + 1);
     }
@@ -53,8 +52,8 @@ export class GroupLimit {
   }
 
   private groupOf(keys: Int32Array, at: number): string {
-    const job = this.job < 0 ? 0 : keys[at + this.job]!;
-    const instance = this.instance < 0 ? 0 : keys[at + this.instance]!;
-    return `${job} ${instance}`;
+    let group = '';
+    for (const column of this.groupColumns) group += `${keys[at + column]} `;
+    return group;
   }
 }
