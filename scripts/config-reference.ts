@@ -49,7 +49,7 @@ export function referencePage(): string {
     INTRO,
     ...sections,
     `## The per-tenant file\n\n\`overrides:\`, the only key, holds a map. ${tenants.about} A block has the keys of \`overrides.defaults\`, all of them optional.\n`,
-    `## Accepted and ignored\n\nSaid in one line at start; a value that asks for something else than what happens gets a line of its own.\n\n| key | why |\n|---|---|\n${ignoredRows.join('\n')}\n`,
+    `## Accepted and ignored\n\nSaid at start, in a line for each reason. Keys at Tempo's default are only counted.\n\n| key | why |\n|---|---|\n${ignoredRows.join('\n')}\n`,
     `## Refused\n\n| key | but for | what to do |\n|---|---|---|\n${refusedRows.join('\n')}\n`,
   ].join('\n');
 }
@@ -70,6 +70,12 @@ function section(
     const at = path === '' ? key : `${path}.${key}`;
     if (one.info.verdict === 'ignored') {
       ignoredRows.push(`| \`${at}\` | ${one.info.why} |`);
+      const { refusedValues } = one.info;
+      if (refusedValues !== undefined) {
+        refusedRows.push(
+          `| \`${at}: ${JSON.stringify(refusedValues.values[0])}\` | other values | ${refusedValues.hint} |`,
+        );
+      }
       for (const inner of one.info.refusedInside ?? []) {
         refusedRows.push(`| \`${at}.${inner.path.join('.')}\` | ${values(inner.harmless)} | ${inner.hint} |`);
       }

@@ -1,20 +1,16 @@
 // From what the schema returns to `Config`: units into names, Tempo's spellings into spanmill's, and the rules that hold between blocks.
 
-import { createHash } from 'node:crypto';
 import type { z } from 'zod';
-import type { Config, KafkaLogSettings, RemoteWriteEndpoint, TlsSettings } from './config.ts';
+import { endpoint } from './build-endpoint.ts';
+import { compact } from './compact.ts';
+import type { Config, KafkaLogSettings } from './config.ts';
+import { pastedReceivers, sayWhereItListens, takeDirectory, takeKafka, takeTarget } from './from-tempo.ts';
 import { checkNaming } from './naming.ts';
 import type { Path } from './problem.ts';
 import type { configFile } from './schema/file.ts';
 import type { YamlSource } from './yaml-source.ts';
 
 type Parsed = z.output<typeof configFile>;
-
-type Defined<T> = { [K in keyof T]: Exclude<T[K], undefined> };
-/** Without the keys that are undefined. */
-function compact<T extends object>(value: T): Defined<T> {
-  return Object.fromEntries(Object.entries(value).filter(([, held]) => held !== undefined)) as Defined<T>;
-}
 
 export function buildConfig(parsed: Parsed, written: Record<string, unknown>, source: YamlSource): Config {
   const config: Config = {
@@ -51,12 +47,15 @@ export function buildConfig(parsed: Parsed, written: Record<string, unknown>, so
       merge: parsed.overrides.merge,
       defaults: parsed.overrides.defaults,
       tenants: {},
-      perTenantFile: parsed.overrides.perTenantOverrideConfig,
+      perTenantFile: parsed.overrides.perTenantOverrideConfig || undefined,
       perTenantPeriodMs: parsed.overrides.perTenantOverridePeriod,
     }),
     written,
   };
-  ingestKafka(parsed, config, source);
+  takeKafka(parsed, config, source);
+  takeTarget(parsed, config, source);
+  takeDirectory(parsed, config, source);
+  sayWhereItListens(config, source);
   checkLog(config, source);
   checkPorts(config, source);
   checkNaming(config, source);
@@ -82,35 +81,14 @@ function kafkaLog(parsed: Parsed): KafkaLogSettings {
 }
 
 function receivers(parsed: Parsed, source: YamlSource): Config['receivers'] {
-  const own = parsed.receivers.otlp;
+  const pasted = pastedReceivers(parsed, source);
+  if (pasted !== undefined) return pasted;
+  const { http, grpc } = parsed.receivers.otlp;
   const otlp: Config['receivers']['otlp'] = {};
+  if (http?.enabled) otlp.http = { endpoint: http.endpoint, maxRequestBodyBytes: http.maxRequestBodySize };
+  if (grpc?.enabled) otlp.grpc = { endpoint: grpc.endpoint };
   const zipkin = parsed.receivers.zipkin ? { zipkin: { endpoint: parsed.receivers.zipkin.endpoint } } : {};
-  const pasted = parsed.distributor?.receivers?.otlp;
-  if (pasted === undefined) {
-    if (source.has(['distributor', 'receivers', 'jaeger'])) {
-      const path = ['distributor', 'receivers', 'jaeger'];
-      source.problem(path, 'there is no Jaeger receiver here: send OTLP, or put a collector before it', 'key');
-    }
-    if (own.http?.enabled)
-      otlp.http = { endpoint: own.http.endpoint, maxRequestBodyBytes: own.http.maxRequestBodySize };
-    if (own.grpc?.enabled) otlp.grpc = { endpoint: own.grpc.endpoint };
-    return { otlp, ...zipkin };
-  }
-  const path = ['distributor', 'receivers', 'otlp'];
-  if (source.has(['receivers']))
-    source.problem(path, 'receivers are written twice: keep `receivers` or `distributor.receivers`', 'key');
-  const { http, grpc } = pasted.protocols ?? {};
-  // Named and empty means on with the defaults; not named means off.
-  if (http !== undefined) {
-    otlp.http = {
-      endpoint: http?.endpoint ?? 'localhost:4318',
-      maxRequestBodyBytes: http?.maxRequestBodySize ?? 20 * 1024 * 1024,
-    };
-  }
-  if (grpc !== undefined) otlp.grpc = { endpoint: grpc?.endpoint ?? 'localhost:4317' };
-  if (http === undefined && grpc === undefined)
-    source.problem([...path, 'protocols'], 'name grpc, http or both', 'key');
-  return { otlp };
+  return { otlp, ...zipkin };
 }
 
 function ownedShards(parsed: Parsed, source: YamlSource): number[] {
@@ -125,71 +103,6 @@ function ownedShards(parsed: Parsed, source: YamlSource): number[] {
   });
   if (own.length === 0) source.problem(['shards', 'own'], 'an empty list leaves nothing to do');
   return [...new Set(own)].sort((a, b) => a - b);
-}
-
-function endpoint(parsed: Parsed['metricsGenerator']['storage']['remoteWrite'][number]): RemoteWriteEndpoint {
-  return compact({
-    url: parsed.url,
-    name: parsed.name ?? `remote-write-${createHash('sha256').update(parsed.url).digest('hex').slice(0, 8)}`,
-    remoteTimeoutMs: parsed.remoteTimeout,
-    headers: parsed.headers,
-    basicAuth:
-      parsed.basicAuth &&
-      compact({
-        username: parsed.basicAuth.username,
-        usernameFile: parsed.basicAuth.usernameFile,
-        password: parsed.basicAuth.password,
-        passwordFile: parsed.basicAuth.passwordFile,
-      }),
-    authorizationScheme: parsed.authorization?.type ?? 'Bearer',
-    bearerToken: parsed.bearerToken ?? parsed.authorization?.credentials,
-    bearerTokenFile: parsed.bearerTokenFile ?? parsed.authorization?.credentialsFile,
-    tls: parsed.tlsConfig && tlsSettings(parsed.tlsConfig),
-    followRedirects: parsed.followRedirects,
-    sendExemplars: parsed.sendExemplars,
-    maxSamplesPerSend: parsed.queueConfig.maxSamplesPerSend,
-    maxParallelRequests: parsed.queueConfig.maxShards,
-    minBackoffMs: parsed.queueConfig.minBackoff,
-    maxBackoffMs: parsed.queueConfig.maxBackoff,
-    sampleAgeLimitMs: parsed.queueConfig.sampleAgeLimit,
-    writeRelabelConfigs: parsed.writeRelabelConfigs,
-  });
-}
-
-type TlsConfig = NonNullable<Parsed['metricsGenerator']['storage']['remoteWrite'][number]['tlsConfig']>;
-
-function tlsSettings(tls: TlsConfig): TlsSettings {
-  const { ca, caFile, cert, certFile, key, keyFile, serverName, insecureSkipVerify, minVersion, maxVersion } = tls;
-  return compact({ ca, caFile, cert, certFile, key, keyFile, serverName, insecureSkipVerify, minVersion, maxVersion });
-}
-
-/** With an address and a topic, the pasted block means: read from Kafka. */
-function ingestKafka(parsed: Parsed, config: Config, source: YamlSource): void {
-  const kafka = parsed.ingest?.kafka;
-  if (kafka?.topic === undefined || kafka.topic === '' || parsed.ingest?.enabled === false) return;
-  const path = ['ingest', 'kafka'];
-  if (source.has(['log'])) {
-    source.problem(path, 'the log is written twice: keep `log` or `ingest.kafka`', 'key');
-    return;
-  }
-  const brokers = (kafka.address ?? 'localhost:9092').split(',').map((broker) => broker.trim());
-  const settings: KafkaLogSettings = { ...config.log.kafka, brokers, topic: kafka.topic };
-  if (kafka.consumerGroup !== undefined && kafka.consumerGroup !== '') settings.consumerGroup = kafka.consumerGroup;
-  const { saslMechanism, saslUsername = '', saslPassword = '' } = kafka;
-  if ((saslUsername === '') !== (saslPassword === ''))
-    source.problem(path, 'sasl_username and sasl_password go together');
-  if (saslUsername !== '') settings.sasl = { mechanism: saslMechanism, username: saslUsername, password: saslPassword };
-  if (kafka.tlsEnabled) {
-    settings.tls = compact({
-      caFile: kafka.tlsCaPath || undefined,
-      certFile: kafka.tlsCertPath || undefined,
-      keyFile: kafka.tlsKeyPath || undefined,
-      serverName: kafka.tlsServerName || undefined,
-      insecureSkipVerify: kafka.tlsInsecureSkipVerify,
-    });
-  }
-  config.log = { ...config.log, kind: 'kafka', kafka: settings };
-  source.note(path, `read as log.kind: kafka, topic ${kafka.topic}`);
 }
 
 function checkLog(config: Config, source: YamlSource): void {
@@ -208,11 +121,13 @@ function checkLog(config: Config, source: YamlSource): void {
 function checkPorts(config: Config, source: YamlSource): void {
   const { http, grpc } = config.receivers.otlp;
   const taken = new Map<string, string>();
+  const isPasted = source.has(['distributor', 'receivers']);
+  const otlp = isPasted ? ['distributor', 'receivers', 'otlp', 'protocols'] : ['receivers', 'otlp'];
   const places: [path: Path, endpoint: string | undefined][] = [
     [['server', 'http_listen_port'], `${config.server.httpListenAddress}:${config.server.httpListenPort}`],
-    [['receivers', 'otlp', 'http', 'endpoint'], http?.endpoint],
-    [['receivers', 'otlp', 'grpc', 'endpoint'], grpc?.endpoint],
-    [['receivers', 'zipkin', 'endpoint'], config.receivers.zipkin?.endpoint],
+    [[...otlp, 'http', 'endpoint'], http?.endpoint],
+    [[...otlp, 'grpc', 'endpoint'], grpc?.endpoint],
+    [[...(isPasted ? ['distributor'] : []), 'receivers', 'zipkin', 'endpoint'], config.receivers.zipkin?.endpoint],
   ];
   for (const [path, place] of places) {
     if (place === undefined || place.endsWith(':0')) continue;

@@ -3,7 +3,7 @@
 import type { z } from 'zod';
 import type { generatorBlock } from './schema/generator.ts';
 import type { generatorOverrides, tenantBlock } from './schema/overrides.ts';
-import type { remoteWrite } from './schema/remote-write.ts';
+import type { RelabelRule } from './tenant.ts';
 
 /** The tenant when multitenancy is off. */
 export const SINGLE_TENANT = 'single-tenant';
@@ -11,7 +11,6 @@ export const SINGLE_TENANT = 'single-tenant';
 export type GeneratorStatic = z.output<ReturnType<typeof generatorBlock>>;
 export type GeneratorOverrides = z.output<ReturnType<typeof generatorOverrides>>;
 export type TenantBlock = z.output<typeof tenantBlock>;
-export type RelabelRule = z.output<typeof remoteWrite>[number]['writeRelabelConfigs'][number];
 
 export interface TlsSettings {
   /** PEM texts, or files that hold them. */
@@ -28,27 +27,55 @@ export interface TlsSettings {
 }
 export type TlsVersion = 'TLS10' | 'TLS11' | 'TLS12' | 'TLS13';
 
+/** A secret as it stands in the file, or the file that holds it. */
+export type SecretSource = string | { file: string };
+
+export interface ProxySettings {
+  url: string;
+  /** Hosts that need none, with commas. */
+  noProxy?: string;
+  headers: Record<string, string>;
+}
+
 export interface RemoteWriteEndpoint {
   url: string;
   /** Unique; the same across restarts for the same URL. */
   name: string;
   remoteTimeoutMs: number;
   headers: Record<string, string>;
-  basicAuth?: { username?: string; usernameFile?: string; password?: string; passwordFile?: string };
-  /** The Authorization header: the scheme, and one of the two that follow. */
-  authorizationScheme: string;
-  bearerToken?: string;
-  bearerTokenFile?: string;
+  /** More of them, whose values may lie in files. */
+  secretHeaders: Record<string, SecretSource>;
+  /** One of these at most. */
+  basicAuth?: { username: SecretSource; password: SecretSource };
+  authorization?: { type: string; credentials: SecretSource };
+  oauth2?: {
+    tokenUrl: string;
+    clientId: string;
+    clientSecret: SecretSource;
+    scopes: string[];
+    endpointParams: Record<string, string>;
+    tls?: TlsSettings;
+    proxy?: ProxySettings | 'env';
+  };
+  sigv4?: {
+    region?: string;
+    service: string;
+    accessKey?: string;
+    secretKey?: string;
+  };
   tls?: TlsSettings;
+  proxy?: ProxySettings | 'env';
   followRedirects: boolean;
   sendExemplars: boolean;
+  /** `auto`: 2.0, and 1.0 for a receiver that doesn't understand it. */
+  protocol: '1.0' | 'auto';
   maxSamplesPerSend: number;
   maxParallelRequests: number;
   minBackoffMs: number;
   maxBackoffMs: number;
   /** 0 = never given up by age. */
   sampleAgeLimitMs: number;
-  /** In order. Empty for now: the schema refuses rules until they are built. */
+  /** In order. */
   writeRelabelConfigs: RelabelRule[];
 }
 

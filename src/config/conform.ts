@@ -3,7 +3,8 @@
 
 import { isMap, isScalar, isSeq, type Node, type YAMLMap } from 'yaml';
 import type { z } from 'zod';
-import { unflatten } from './legacy-overrides.ts';
+import { parseDuration } from './duration.ts';
+import { flatKeys, unflatten } from './legacy-overrides.ts';
 import type { Path } from './problem.ts';
 import { elementOf, look, optionsOf, type SchemaView, shapeOf, valueTypeOf } from './schema/inspect.ts';
 import type { KeyInfo } from './schema/keys.ts';
@@ -109,14 +110,22 @@ class Walk {
     const { flatShape } = view.info;
     const nested = flatShape === undefined ? map : unflatten(this.source, map, flatShape, path);
     const out: Record<string, unknown> = {};
+    const seen = new Set<string>();
     for (const entry of this.source.entries(nested)) {
-      const at = [...path, entry.key];
+      const key = view.info.namedKeys === true ? entry.key.split('/')[0]! : entry.key;
+      const at = [...path, key];
+      if (seen.has(key)) {
+        this.source.mark([...path, entry.key], entry.keyNode, entry.value);
+        this.source.problem([...path, entry.key], `there can be only one ${key} here`, 'key');
+        continue;
+      }
+      seen.add(key);
       this.source.mark(at, entry.keyNode, entry.value);
-      const child = Object.hasOwn(shape, entry.key) ? shape[entry.key] : undefined;
+      const child = Object.hasOwn(shape, key) ? shape[key] : undefined;
       if (child === undefined) this.unlisted(entry, at, view.info, shape);
       else {
         const value = this.known(entry, child, at);
-        if (value !== undefined) out[entry.key] = value;
+        if (value !== undefined) out[key] = value;
       }
     }
     return out;
@@ -131,39 +140,68 @@ class Walk {
     }
     if (info.verdict === undefined) return this.value(entry.value, schema, path);
     const held = this.plain(entry.value);
-    const harmless = (info.harmless ?? []).some((one) => sameValue(one, held));
+    const isOneOf = (values: readonly unknown[]) => values.some((one) => isSameValue(one, held));
+    const isHarmless = isOneOf(info.harmless ?? []);
     if (info.verdict === 'refused') {
-      if (!harmless) this.source.problem(path, info.why ?? 'not supported', 'key');
+      if (!isHarmless) this.source.problem(path, info.why ?? 'not supported', 'key');
       return undefined;
     }
-    for (const inner of info.refusedInside ?? []) {
-      const value = inner.path.reduce<unknown>((at, key) => (at as Record<string, unknown> | undefined)?.[key], held);
-      if (value !== undefined && value !== null && !inner.harmless.includes(value)) {
-        this.source.problem([...path, ...inner.path], inner.hint, 'key');
-      }
+    if (info.refusedValues !== undefined && isOneOf(info.refusedValues.values)) {
+      this.source.problem(path, info.refusedValues.hint);
+      return undefined;
     }
-    this.source.ignored(path, info.why ?? '', info.harmless !== undefined && !harmless);
+    for (const inner of info.refusedInside ?? []) this.checkInside(entry.value, path, inner);
+    const kind = info.harmless === undefined ? 'block' : isHarmless ? 'harmless' : 'differs';
+    this.source.ignored(path, info.why ?? '', kind);
     return undefined;
+  }
+
+  /** A key deep in an ignored block. */
+  private checkInside(node: Node | null, path: Path, inner: NonNullable<KeyInfo['refusedInside']>[number]): void {
+    let at: Node | null = node;
+    const place = [...path];
+    for (const key of inner.path) {
+      const entry = isMap(at) ? this.source.entries(at).find((one) => one.key === key) : undefined;
+      if (entry === undefined || isNull(entry.value)) return;
+      place.push(key);
+      this.source.mark(place, entry.keyNode, entry.value);
+      at = entry.value;
+    }
+    const held = this.plain(at);
+    if (!inner.harmless.some((one) => isSameValue(one, held))) this.source.problem(place, inner.hint, 'key');
   }
 
   private unlisted(entry: Entry, path: Path, info: KeyInfo, shape: Record<string, Schema>): void {
     if (info.ignoredPatterns?.some((pattern) => pattern.test(entry.key))) {
-      if (!entry.key.startsWith('x-')) this.source.ignored(path, '', false);
+      if (!entry.key.startsWith('x-')) this.source.ignored(path, "it tunes Tempo's processes", 'block');
       return;
     }
-    const allowed = Object.keys(shape).filter((key) => look(shape[key]!).info.verdict !== 'refused');
-    const near = nearest(entry.key, allowed);
+    const listed = Object.keys(shape).filter((key) => look(shape[key]!).info.verdict !== 'refused');
+    const tenantShape = info.flatShape === 'overrides' ? shapeOf(look(shape['defaults']!).core) : shape;
+    const near = nearest(entry.key, info.flatShape === undefined ? listed : [...listed, ...flatKeys(tenantShape)]);
     const elsewhere = this.whereElse(entry.key).slice(0, 2);
     let hint = '';
     if (near !== undefined) hint = `: did you mean "${near}"?`;
     else if (elsewhere.length > 0) hint = ` here; there is ${elsewhere.join(' and ')}`;
-    else if (allowed.length <= 16) hint = `; here are ${allowed.join(', ')}`;
+    else if (listed.length <= 16) hint = `; here are ${listed.join(', ')}`;
     this.source.problem(path, `unknown key "${entry.key}"${hint}`, 'key');
   }
 }
 
-/** `"0"` and `0` are the same here, a map and another map are not. */
-function sameValue(a: unknown, b: unknown): boolean {
+/**
+ * `"0"` and `0` are the same here, `60s` and `1m0s` too (Go prints it so), and a map in which every value is empty is as good as an empty
+ * one (so Tempo prints what is not set).
+ */
+function isSameValue(a: unknown, b: unknown): boolean {
   const isScalar = (value: unknown): boolean => typeof value !== 'object';
-  return isScalar(a) && isScalar(b) ? String(a) === String(b) : JSON.stringify(a) === JSON.stringify(b);
+  if (!isScalar(a) || !isScalar(b))
+    return JSON.stringify(a) === JSON.stringify(isEmpty(b) && !Array.isArray(b) ? {} : b);
+  if (String(a) === String(b)) return true;
+  const [first, second] = [parseDuration(String(a)), parseDuration(String(b))];
+  return 'ok' in first && 'ok' in second && first.ok === second.ok;
+}
+
+function isEmpty(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return value === '' || value === null || value === undefined;
+  return Object.values(value).every(isEmpty);
 }

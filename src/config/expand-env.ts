@@ -6,51 +6,90 @@ export interface ExpandProblem {
   message: string;
 }
 
-/** The text with `${X}`, `${X:default}`, `${X:-d}`, `${X:=d}`, `${X=d}` (nesting) replaced and `$$` as `$`. Whole-line comments stay as they are. */
-export function expandEnv(
-  text: string,
-  env: Readonly<Record<string, string | undefined>>,
-): { text: string; problems: ExpandProblem[] } {
-  const problems: ExpandProblem[] = [];
-  let out = '';
-  let offset = 0;
-  for (const line of text.split(/(?<=\n)/)) {
-    out += line.trimStart().startsWith('#') ? line : expandPart(line, offset, env, problems);
-    offset += line.length;
-  }
-  return { text: out, problems };
+export interface Expanded {
+  text: string;
+  problems: ExpandProblem[];
+  /** Variables without a value and without a default; they have become nothing. */
+  unset: { offset: number; name: string }[];
+  /** From an offset in `text` to the one in the text before: of what a variable held, the variable's. */
+  originalOffset(offset: number): number;
 }
 
-function expandPart(
+type Env = Readonly<Record<string, string | undefined>>;
+
+/** What one run collects. Of `pieces` each begins at `out` in the new text and came from `from`; a literal one advances with it. */
+interface Run {
+  env: Env;
+  problems: ExpandProblem[];
+  unset: Expanded['unset'];
+}
+
+interface Piece {
+  out: number;
+  from: number;
+  isLiteral: boolean;
+}
+
+/** The text with `${X}`, `${X:default}`, `${X:-d}`, `${X:=d}`, `${X=d}` (nesting) replaced and `$$` as `$`. Whole-line comments stay as they are. */
+export function expandEnv(text: string, env: Env): Expanded {
+  const run: Run = { env, problems: [], unset: [] };
+  const pieces: Piece[] = [];
+  let out = '';
+  let offset = 0;
+  const add = (piece: string, from: number, isLiteral: boolean) => {
+    pieces.push({ out: out.length, from, isLiteral });
+    out += piece;
+  };
+  for (const line of text.split(/(?<=\n)/)) {
+    if (line.trimStart().startsWith('#')) add(line, offset, true);
+    else eachPart(line, offset, run, add);
+    offset += line.length;
+  }
+  return { text: out, problems: run.problems, unset: run.unset, originalOffset: (at) => originalOffset(pieces, at) };
+}
+
+function originalOffset(pieces: readonly Piece[], offset: number): number {
+  let low = 0;
+  let high = pieces.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (pieces[middle]!.out <= offset) low = middle + 1;
+    else high = middle;
+  }
+  const piece = pieces[low - 1];
+  if (piece === undefined) return offset;
+  return piece.isLiteral ? piece.from + offset - piece.out : piece.from;
+}
+
+/** Hands on the text as it is and what stands for a `${…}` in turn. */
+function eachPart(
   text: string,
   base: number,
-  env: Readonly<Record<string, string | undefined>>,
-  problems: ExpandProblem[],
-): string {
-  let out = '';
+  run: Run,
+  add: (piece: string, from: number, isLiteral: boolean) => void,
+): void {
   let at = 0;
   while (at < text.length) {
     const dollar = text.indexOf('$', at);
-    if (dollar < 0) return out + text.slice(at);
-    out += text.slice(at, dollar);
+    if (dollar < 0) break;
+    if (dollar > at) add(text.slice(at, dollar), base + at, true);
     const next = text[dollar + 1];
-    if (next === '$') {
-      out += '$';
-      at = dollar + 2;
-    } else if (next === '{') {
+    if (next === '{') {
       const end = closingBrace(text, dollar + 2);
       if (end < 0) {
-        problems.push({ offset: base + dollar, message: '"${" has no closing brace; a literal one is written $${' });
-        return out + text.slice(dollar);
+        const message = '"${" has no closing brace; a literal one is written $${';
+        run.problems.push({ offset: base + dollar, message });
+        at = dollar;
+        break;
       }
-      out += substitute(text.slice(dollar + 2, end), base + dollar, env, problems);
+      add(substitute(text.slice(dollar + 2, end), base + dollar, run), base + dollar, false);
       at = end + 1;
     } else {
-      out += '$';
-      at = dollar + 1;
+      add('$', base + dollar, true);
+      at = dollar + (next === '$' ? 2 : 1);
     }
   }
-  return out;
+  if (at < text.length) add(text.slice(at), base + at, true);
 }
 
 function closingBrace(text: string, from: number): number {
@@ -62,14 +101,9 @@ function closingBrace(text: string, from: number): number {
   return -1;
 }
 
-function substitute(
-  body: string,
-  offset: number,
-  env: Readonly<Record<string, string | undefined>>,
-  problems: ExpandProblem[],
-): string {
+function substitute(body: string, offset: number, run: Run): string {
   const refuse = (message: string): string => {
-    problems.push({ offset, message: `\${${body}}: ${message}` });
+    run.problems.push({ offset, message: `\${${body}}: ${message}` });
     return '';
   };
   if (body === '') return refuse('no variable is named');
@@ -78,8 +112,11 @@ function substitute(
   const match = /^([A-Za-z_]\w*)(.*)$/s.exec(body);
   if (match === null) return refuse('a variable is named with letters, digits and _');
   const [, name, rest] = match as unknown as [string, string, string];
-  const value = env[name] ?? '';
-  if (rest === '') return value;
+  const value = run.env[name] ?? '';
+  if (rest === '') {
+    if (run.env[name] === undefined) run.unset.push({ offset, name });
+    return value;
+  }
   if (rest.startsWith(':?')) {
     return refuse(
       `":?" is a default in envsubst and an error text in a shell: write \${${name}} or \${${name}:-default}`,
@@ -96,8 +133,12 @@ function substitute(
   }
   // The default is looked into even where it isn't used: a mistake in it should not wait for the variable to be unset.
   const text = rest.slice(fallback[0].length);
-  const expanded = expandPart(text, offset + 2 + name.length + fallback[0].length, env, problems);
-  return value === '' ? expanded : value;
+  let fallbackText = '';
+  const inner: Run = { ...run, unset: value === '' ? run.unset : [] };
+  eachPart(text, offset + 2 + name.length + fallback[0].length, inner, (piece) => {
+    fallbackText += piece;
+  });
+  return value === '' ? fallbackText : value;
 }
 
 /** The first `${NAME` that is still in a text that was not expanded. */

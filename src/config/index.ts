@@ -5,8 +5,9 @@ export type {
   GeneratorStatic,
   KafkaLogSettings,
   OverridesSettings,
-  RelabelRule,
+  ProxySettings,
   RemoteWriteEndpoint,
+  SecretSource,
   TenantBlock,
   TlsSettings,
   TlsVersion,
@@ -30,5 +31,6 @@ export { ConfigError, type Problem, problemLine } from './problem.ts';
 export { resolveReference } from './reference.ts';
 export { compileRegex } from './regex.ts';
 export { resolveTenant, resolveTenants } from './resolve.ts';
+export { nearestTempoFlag, type TempoFlag, tempoFlag } from './tempo-flags.ts';
 export type * from './tenant.ts';
 export { PROCESSOR_NAMES } from './tenant.ts';

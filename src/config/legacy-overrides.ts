@@ -2,7 +2,9 @@
 // to its place in the tree before anything else looks at it. Both spellings may be mixed; setting a value twice is refused.
 
 import { isMap, type Node, Pair, YAMLMap } from 'yaml';
+import type { z } from 'zod';
 import { type Path, pathText } from './problem.ts';
+import { allKeys } from './schema/inspect.ts';
 import type { Entry, YamlSource } from './yaml-source.ts';
 
 const PROCESSORS = ['service_graphs', 'span_metrics', 'host_info', 'local_blocks'];
@@ -50,6 +52,22 @@ export function scopedPath(flat: string): readonly string[] | undefined {
   return ['metrics_generator', rest];
 }
 
+const flatNames = new WeakMap<object, string[]>();
+
+/** The flat spelling of every key of a tenant's block. */
+export function flatKeys(tenantShape: Record<string, z.core.$ZodType>): readonly string[] {
+  let names = flatNames.get(tenantShape);
+  if (names === undefined) {
+    const places = Object.entries(tenantShape).flatMap(([key, schema]) => [...allKeys(schema, [key])]);
+    names = places.flatMap(({ path }) => {
+      const isPlace = (flat: string) => scopedPath(flat)?.join('.') === path.join('.');
+      return [path.join('_'), path.at(-1)!].filter(isPlace).slice(0, 1);
+    });
+    flatNames.set(tenantShape, names);
+  }
+  return names;
+}
+
 /** The map with its flat keys moved. `overrides` = the block that holds `defaults`, to which its flat keys belong. */
 export function unflatten(source: YamlSource, map: YAMLMap, shape: 'overrides' | 'tenant', path: Path): YAMLMap {
   const entries = source.entries(map);
@@ -71,7 +89,8 @@ export function unflatten(source: YamlSource, map: YAMLMap, shape: 'overrides' |
   }
   if (flat.length > 0) {
     const first = flat[0]!;
-    source.note(
+    source.noteOnce(
+      'flat',
       [...path, first.key],
       `flat overrides, as older files have them: read as ${pathText([...path, ...base, ...(scopedPath(first.key) ?? [])])} and so on`,
     );

@@ -3,16 +3,17 @@
 import { readFileSync } from 'node:fs';
 import { buildConfig } from './build.ts';
 import type { Config, TenantBlock } from './config.ts';
+import { sayOfTenants, sayWhatDiffers, type Tenants, withoutTenants } from './differences.ts';
 import { expandEnv, unexpandedVariable } from './expand-env.ts';
 import { mappingCollisions } from './label-name.ts';
 import { namingProblems } from './naming.ts';
-import { type ParsedText, parseText } from './parse.ts';
-import { Findings, type Path, pathText } from './problem.ts';
+import { parseText } from './parse.ts';
+import { Findings, type IgnoredKey, type Path, pathText } from './problem.ts';
 import { resolveTenant } from './resolve.ts';
 import { configFile } from './schema/file.ts';
 import { tenantFile } from './schema/overrides.ts';
 import type { TenantSettings } from './tenant.ts';
-import type { YamlSource } from './yaml-source.ts';
+import type { SourceText, YamlSource } from './yaml-source.ts';
 
 export interface LoadOptions {
   path?: string;
@@ -31,6 +32,10 @@ export interface Loaded {
   config: Config;
   /** One line each, to be said at start. */
   notes: string[];
+  /** Those of the notes that may well tell of a mistake. */
+  warnings: string[];
+  /** Every key that was accepted and does nothing; the notes name them. */
+  ignored: readonly IgnoredKey[];
 }
 
 type FileOptions = Pick<LoadOptions, 'expandEnv' | 'env' | 'readFile'>;
@@ -43,8 +48,11 @@ export function loadConfig(options: LoadOptions = {}): Loaded {
   const findings = new Findings();
   const file = options.fileName ?? options.path ?? 'configuration';
   const raw = options.text ?? (options.path === undefined ? '' : read(options.path, options, file, findings));
-  const text = expanded(raw, file, options, findings);
-  const main = parseText(text, file, configFile, findings, options.set === undefined ? {} : { set: options.set });
+  const { text, original } = expanded(raw, file, options, findings);
+  const main = parseText(text, file, configFile, findings, {
+    ...(options.set && { set: options.set }),
+    ...(original && { original }),
+  });
   const tenantPath = (main.written['overrides'] as Record<string, unknown> | undefined)?.['per_tenant_override_config'];
   const place = ['overrides', 'per_tenant_override_config'];
   const tenants =
@@ -59,7 +67,7 @@ export function loadConfig(options: LoadOptions = {}): Loaded {
   checkTenants(config, main.source, tenants?.source);
   findings.throwIfAny();
   sayWhatDiffers(config, main, tenants);
-  return { config, notes: findings.allNotes() };
+  return loaded(config, findings);
 }
 
 /**
@@ -68,7 +76,7 @@ export function loadConfig(options: LoadOptions = {}): Loaded {
  */
 export function reloadTenants(config: Config, options: FileOptions & { check?: TenantCheck } = {}): Loaded {
   const path = config.overrides.perTenantFile;
-  if (path === undefined) return { config, notes: [] };
+  if (path === undefined) return { config, notes: [], warnings: [], ignored: [] };
   const findings = new Findings();
   const tenants = parseTenants(path, options, findings, undefined, []);
   findings.throwIfAny();
@@ -77,7 +85,11 @@ export function reloadTenants(config: Config, options: FileOptions & { check?: T
   if (options.check && tenants) checkEach(next, tenants, options.check);
   findings.throwIfAny();
   if (tenants) sayOfTenants(next, tenants);
-  return { config: next, notes: findings.allNotes() };
+  return loaded(next, findings);
+}
+
+function loaded(config: Config, findings: Findings): Loaded {
+  return { config, notes: findings.allNotes(), warnings: findings.warnings(), ignored: findings.ignored };
 }
 
 function checkEach(config: Config, { source }: Tenants, check: TenantCheck): void {
@@ -88,8 +100,6 @@ function checkEach(config: Config, { source }: Tenants, check: TenantCheck): voi
     }
   }
 }
-
-type Tenants = ParsedText<{ overrides: Record<string, TenantBlock> }>;
 
 function blocksOf(tenants: Tenants | undefined): Record<string, TenantBlock> {
   return { ...tenants?.value?.overrides };
@@ -110,24 +120,33 @@ function read(path: string, options: FileOptions, file: string, findings: Findin
   }
 }
 
-function expanded(text: string, file: string, options: FileOptions, findings: Findings): string {
+/** A text that was read, with the environment in it where that is asked for, and the way back to the places of the file. */
+interface ReadText {
+  text: string;
+  original?: SourceText;
+}
+
+function expanded(text: string, file: string, options: FileOptions, findings: Findings): ReadText {
   const at = (offset: number): { file: string; line: number; column: number } => {
     const before = text.slice(0, offset).split('\n');
     return { file, line: before.length, column: before.at(-1)!.length + 1 };
   };
+  const warn = (offset: number, message: string) =>
+    findings.notes.push({ ...at(offset), path: '', message, isWarning: true });
   if (options.expandEnv) {
     const result = expandEnv(text, options.env ?? process.env);
     for (const { offset, message } of result.problems) findings.problems.push({ ...at(offset), path: '', message });
-    return result.text;
+    for (const { offset, name } of result.unset)
+      warn(
+        offset,
+        `\${${name}} is not set in the environment: it is taken as empty (a default is written \${${name}:-…})`,
+      );
+    return { text: result.text, original: { text, offsetOf: result.originalOffset } };
   }
   const left = unexpandedVariable(text);
-  if (left !== undefined) {
-    const { line, column } = at(left.offset);
-    findings.notes.push(
-      `${file}:${line}:${column}: \${${left.name}} is taken as it stands: did you mean -config.expand-env=true?`,
-    );
-  }
-  return text;
+  if (left !== undefined)
+    warn(left.offset, `\${${left.name}} is taken as it stands: did you mean -config.expand-env=true?`);
+  return { text };
 }
 
 function parseTenants(
@@ -146,7 +165,8 @@ function parseTenants(
     else main.problem(place, message);
     return undefined;
   }
-  return parseText(expanded(text, path, options, findings), path, tenantFile, findings) as Tenants;
+  const { text: read, original } = expanded(text, path, options, findings);
+  return parseText(read, path, tenantFile, findings, original && { original }) as Tenants;
 }
 
 const SPAN_METRICS: Path = ['metrics_generator', 'processor', 'span_metrics'];
@@ -183,65 +203,4 @@ function checkTenants(config: Config, main: YamlSource | undefined, tenants: Yam
       source.problem(path, message);
     }
   }
-}
-
-function withoutTenants(config: Config): Config {
-  return { ...config, overrides: { ...config.overrides, tenants: {} } };
-}
-
-/** Where a pasted file means something else here than in Tempo, it is said. */
-function sayWhatDiffers(config: Config, main: ParsedText<unknown>, tenants: Tenants | undefined): void {
-  const endpoints = config.generator.storage.remoteWrite;
-  endpoints.forEach(({ sendExemplars }, index) => {
-    if (sendExemplars) return;
-    main.source.note(
-      ['metrics_generator', 'storage', 'remote_write', index, 'send_exemplars'],
-      'no exemplars are sent (Tempo sends them whatever is written)',
-    );
-  });
-  const written = (main.written['overrides'] as Record<string, unknown> | undefined)?.['defaults'];
-  if (written !== undefined) {
-    sayLocalBlocks(written, main.source, ['overrides', 'defaults']);
-    if (config.overrides.defaults.metricsGenerator.processors === undefined) {
-      const processors = resolveTenant(withoutTenants(config), '').processors.join(' and ');
-      main.source.note(['overrides', 'defaults'], `names no processors: ${processors} run (in Tempo nothing would)`);
-    }
-  }
-  if (tenants !== undefined) sayOfTenants(config, tenants);
-}
-
-function sayOfTenants(config: Config, tenants: Tenants): void {
-  const written = (config.written['overrides'] as Record<string, unknown> | undefined)?.['defaults'];
-  const supplied = leaves(written ?? {}, []);
-  const blocks = (tenants.written['overrides'] ?? {}) as Record<string, unknown>;
-  for (const [tenant, block] of Object.entries(blocks)) {
-    sayLocalBlocks(block, tenants.source, ['overrides', tenant]);
-    const own = new Set(leaves(block, []).map((path) => path.join('.')));
-    const kept = supplied.map((path) => path.join('.')).filter((path) => !own.has(path));
-    if (config.overrides.merge === 'deep' && kept.length > 0) {
-      const message = `takes ${kept.join(', ')} from overrides.defaults (Tempo would not: overrides.merge: replace)`;
-      tenants.source.note(['overrides', tenant], message);
-    }
-    const hasProcessors = [...own, ...(config.overrides.merge === 'deep' ? kept : [])].includes(
-      'metrics_generator.processors',
-    );
-    if (!hasProcessors) {
-      const { processors } = resolveTenant(config, tenant);
-      const what =
-        processors.length === 0 ? 'nothing runs' : `${processors.join(' and ')} run (in Tempo nothing would)`;
-      tenants.source.note(['overrides', tenant], `names no processors: ${what}`);
-    }
-  }
-}
-
-function sayLocalBlocks(block: unknown, source: YamlSource, path: Path): void {
-  const { processors } = ((block as Record<string, unknown>)['metrics_generator'] ?? {}) as { processors?: unknown };
-  if (!Array.isArray(processors) || !processors.includes('local-blocks')) return;
-  const at = [...path, 'metrics_generator', 'processors', processors.indexOf('local-blocks')];
-  source.note(at, 'local-blocks is ignored: metrics and traces are kept apart');
-}
-
-function leaves(value: unknown, path: readonly string[]): string[][] {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return [[...path]];
-  return Object.entries(value).flatMap(([key, held]) => leaves(held, [...path, key]));
 }

@@ -30,6 +30,7 @@ const REPLACED: readonly [path: Path, by: string][] = [
 const NOT_WITH_BOTH: readonly Path[] = [
   [...OTEL, 'service_graph'],
   [...OTEL, 'feature_gates'],
+  [...OTEL, 'resource_to_telemetry_conversion'],
   ...[
     'dimensions',
     'calls_dimensions',
@@ -39,6 +40,7 @@ const NOT_WITH_BOTH: readonly Path[] = [
     'resource_metrics_key_attributes',
     'aggregation_cardinality_limit',
     'enable_metrics_sampling_method',
+    'include_instrumentation_scope',
     'series_expiration',
   ].map((key): Path => [...OTEL_SPANS, key]),
   ...['disable', 'dimensions', 'exponential'].map((key): Path => [...OTEL_SPANS, 'histogram', key]),

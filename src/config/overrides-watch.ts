@@ -5,7 +5,7 @@ import { readFile } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type { Logger } from '../telemetry/index.ts';
 import type { Config } from './config.ts';
-import { reloadTenants, type TenantCheck } from './load.ts';
+import { type Loaded, reloadTenants, type TenantCheck } from './load.ts';
 import { resolveTenants } from './resolve.ts';
 
 export interface OverridesWatchOptions {
@@ -74,6 +74,8 @@ export class OverridesWatch {
   }
 
   private take(path: string, text: string): void {
+    // What is odd about the text that the start took has been said by then.
+    const isFirst = this.readText === undefined;
     this.readText = text;
     // Whoever writes a file in place empties it first.
     if (text.trim() === '') {
@@ -82,23 +84,26 @@ export class OverridesWatch {
     }
     const { check, logger, onChange } = this.options;
     const before = this.config;
-    let notes: string[];
+    let loaded: Loaded;
     try {
       const { expandWith } = before.overrides;
-      const loaded = reloadTenants(before, {
+      loaded = reloadTenants(before, {
         readFile: () => text,
         ...(expandWith ? { expandEnv: true, env: expandWith } : {}),
         ...(check ? { check } : {}),
       });
       this.config = loaded.config;
-      notes = loaded.notes;
     } catch (error) {
       this.refuse((error as Error).message);
       return;
     }
     this.problem = undefined;
     this.seen();
-    if (isDeepStrictEqual(resolveTenants(before), resolveTenants(this.config))) return;
+    const { notes, warnings } = loaded;
+    const isSame = isDeepStrictEqual(resolveTenants(before), resolveTenants(this.config));
+    if (warnings.length > 0 && !(isFirst && isSame))
+      logger.warn({ file: path, warnings }, 'the per-tenant file was taken, but something in it may be a mistake');
+    if (isSame) return;
     logger.info({ file: path, notes }, 'the per-tenant file changed: its settings hold from the next boundary on');
     onChange(this.config);
   }

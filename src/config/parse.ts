@@ -6,7 +6,7 @@ import type { Findings, Path } from './problem.ts';
 import { pathText } from './problem.ts';
 import { allKeys } from './schema/inspect.ts';
 import { nearest } from './suggest.ts';
-import { YamlSource } from './yaml-source.ts';
+import { type SourceText, YamlSource } from './yaml-source.ts';
 
 export interface ParsedText<T> {
   source: YamlSource;
@@ -19,6 +19,8 @@ export interface ParsedText<T> {
 export interface ParseOptions {
   /** Dotted path to value; wins over the text. */
   set?: Readonly<Record<string, string>>;
+  /** The text as the file has it, where something was put into it. */
+  original?: SourceText;
 }
 
 export function parseText<S extends z.ZodType>(
@@ -28,7 +30,7 @@ export function parseText<S extends z.ZodType>(
   findings: Findings,
   options: ParseOptions = {},
 ): ParsedText<z.output<S>> {
-  const source = new YamlSource(text, file, findings);
+  const source = new YamlSource(text, file, findings, options.original);
   if (source.broken) return { source, written: {}, value: undefined };
   for (const [path, value] of Object.entries(options.set ?? {})) {
     const keys = path.split('.');

@@ -14,7 +14,7 @@ export interface Problem {
 export class ConfigError extends Error {
   readonly problems: readonly Problem[];
   constructor(problems: readonly Problem[]) {
-    const sorted = [...problems].sort((a, b) => (a.file === b.file ? a.line - b.line || a.column - b.column : 0));
+    const sorted = inOrder(problems);
     super(sorted.map(problemLine).join('\n'));
     this.name = 'ConfigError';
     this.problems = sorted;
@@ -54,43 +54,64 @@ export interface IgnoredKey {
   column: number;
 }
 
+export interface Note extends Problem {
+  /** Somebody should look at it: it may well be a mistake. */
+  isWarning?: boolean;
+}
+
 /** Where one load collects what it finds. */
 export class Findings {
   readonly problems: Problem[] = [];
-  readonly notes: string[] = [];
+  readonly notes: Note[] = [];
   readonly ignored: IgnoredKey[] = [];
+  /** Said before everything else. */
+  headline: string | undefined;
 
   throwIfAny(): void {
     if (this.problems.length > 0) throw new ConfigError(this.problems);
   }
 
-  /** Notes, a line for each ignored key that asks for something else, one for the blocks of each reason, and one that names the rest. */
+  /** The headline, the notes in the order of the text, then what is ignored: a line for each reason, and one that names the rest. */
   allNotes(): string[] {
-    return [...this.notes, ...this.differing(), ...this.blocks(), ...this.rest()];
+    const headline = this.headline === undefined ? [] : [this.headline];
+    return [
+      ...headline,
+      ...inOrder(this.notes).map(problemLine),
+      ...this.differing(),
+      ...this.blocks(),
+      ...this.rest(),
+    ];
   }
 
-  /** Blocks of many tenants say the same thing: the first one is named, the others are counted. */
+  /** Of the notes, those that are warnings. */
+  warnings(): string[] {
+    return inOrder(this.notes.filter(({ isWarning }) => isWarning)).map(problemLine);
+  }
+
+  /** Each key with its line; of a key that many tenants have the first one, and how many more. */
   private differing(): string[] {
-    const groups = groupBy(this.of('differs'), (key) =>
-      isTenants(key) ? [key.file, key.why, ...key.path.slice(2)].join('\0') : pathText(key.path),
-    );
-    return groups.map((keys) => {
-      const more = keys.length === 1 ? '' : ` (and of ${keys.length - 1} more ${keys.length === 2 ? 'tenant' : 'tenants'})`;
-      const first = keys[0]!;
-      return problemLine({ ...first, path: `${pathText(first.path)}${more}`, message: `ignored: ${first.why}` });
+    return groupBy(this.of('differs'), ({ file, why }) => `${file}\0${why}`).map((keys) => {
+      const [one, ...others] = groupBy(keys, (key) =>
+        isTenants(key) ? key.path.slice(2).join('.') : pathText(key.path),
+      );
+      const names = [nameOf(one!), ...others.map((same) => `${nameOf(same)} (line ${same[0]!.line})`)];
+      const { why, ...place } = one![0]!;
+      return problemLine({ ...place, path: names.join(', '), message: `ignored: ${why}` });
     });
   }
 
   private blocks(): string[] {
-    return groupBy(this.of('block'), (key) => `${key.file}\0${key.why}`).map(
-      (keys) => `${keys[0]!.file}: ${shown(keys)}: ignored: ${keys[0]!.why}`,
+    return groupBy(this.of('block'), ({ file, why }) => `${file}\0${why}`).map(
+      (keys) => `${keys[0]!.file}: ${namesOf(keys).join(', ')}: ignored: ${keys[0]!.why}`,
     );
   }
 
   private rest(): string[] {
     return groupBy(this.of('harmless'), (key) => key.file).map((keys) => {
-      const what = keys.length === 1 ? '1 key does nothing here and asks' : `${keys.length} keys do nothing here and ask`;
-      return `${keys[0]!.file}: ${what} for nothing else: ${shown(keys)}`;
+      const names = namesOf(keys);
+      const what =
+        names.length === 1 ? '1 key has no effect here and needs' : `${names.length} keys have no effect here and need`;
+      return `${keys[0]!.file}: ${what} none (Tempo's default, or what happens anyway): ${first(12, names)}`;
     });
   }
 
@@ -99,13 +120,28 @@ export class Findings {
   }
 }
 
+function inOrder(problems: readonly Problem[]): Problem[] {
+  return [...problems].sort((a, b) => (a.file === b.file ? a.line - b.line || a.column - b.column : 0));
+}
+
 function isTenants({ path }: IgnoredKey): boolean {
   return path[0] === 'overrides' && path.length > 2 && path[1] !== 'defaults';
 }
 
-function shown(keys: readonly IgnoredKey[]): string {
-  const names = [...new Set(keys.map(({ path }) => pathText(path)))];
-  return names.length > 12 ? `${names.slice(0, 12).join(', ')} and ${names.length - 12} more` : names.join(', ');
+function nameOf(same: readonly IgnoredKey[]): string {
+  const more = same.length - 1;
+  const others = more === 0 ? '' : ` (and of ${more} more ${more === 1 ? 'tenant' : 'tenants'})`;
+  return `${pathText(same[0]!.path)}${others}`;
+}
+
+function namesOf(keys: readonly IgnoredKey[]): string[] {
+  return [...new Set(keys.map(({ path }) => pathText(path)))];
+}
+
+/** The first ones, and how many more there are. */
+export function first(count: number, names: readonly string[]): string {
+  const more = names.length - count;
+  return more > 0 ? `${names.slice(0, count).join(', ')} and ${more} more` : names.join(', ');
 }
 
 function groupBy<T>(items: readonly T[], key: (item: T) => string): T[][] {

@@ -2,21 +2,21 @@
 // that it can be stored with an epoch.
 
 import type { Config, GeneratorOverrides, GeneratorStatic, TenantBlock } from './config.ts';
-import type { OtelSpanMetricsSettings, ProcessorName, TenantSettings } from './tenant.ts';
+import type { OtelSpanMetricsSettings, ProcessorName, RelabelRule, TenantSettings } from './tenant.ts';
 
 /** What runs where no file names processors. */
 const DEFAULT_PROCESSORS: readonly ProcessorName[] = ['span-metrics', 'service-graphs'];
 
 export function resolveTenant(config: Config, tenant: string): TenantSettings {
   const { merge, defaults, tenants } = config.overrides;
-  const semconvAliases = config.semconv.aliases;
+  const forAll = { semconvAliases: config.semconv.aliases, writeRelabel: writeRelabel(config) };
   const own = tenantBlockOf(tenants, tenant);
   const fallback = defaults.metricsGenerator;
   if (own === undefined) {
     return settings(config.generator, fallback, {
       processors: fallback.processors ?? DEFAULT_PROCESSORS,
       falseUndoesPrefix: merge === 'deep',
-      semconvAliases,
+      ...forAll,
     });
   }
   if (merge === 'deep') {
@@ -24,15 +24,21 @@ export function resolveTenant(config: Config, tenant: string): TenantSettings {
     return settings(config.generator, merged, {
       processors: merged.processors ?? DEFAULT_PROCESSORS,
       falseUndoesPrefix: true,
-      semconvAliases,
+      ...forAll,
     });
   }
   const replaced = withNativeDefaults(own.metricsGenerator, fallback);
   return settings(config.generator, replaced, {
     processors: replaced.processors ?? [],
     falseUndoesPrefix: false,
-    semconvAliases,
+    ...forAll,
   });
+}
+
+function writeRelabel({ remoteWrite }: Config): Record<string, RelabelRule[]> | undefined {
+  const endpoints = remoteWrite.endpoints.filter(({ writeRelabelConfigs }) => writeRelabelConfigs.length > 0);
+  if (endpoints.length === 0) return undefined;
+  return Object.fromEntries(endpoints.map(({ name, writeRelabelConfigs }) => [name, writeRelabelConfigs]));
 }
 
 /** A name no tenant can have: its settings are those of tenants without a block of their own. */
@@ -85,6 +91,8 @@ export interface SettingsRules {
   falseUndoesPrefix: boolean;
   /** `semconv.aliases`. */
   semconvAliases: boolean;
+  /** Of each endpoint that has rules; absent: none has. */
+  writeRelabel?: Record<string, RelabelRule[]> | undefined;
 }
 
 /**
@@ -123,6 +131,7 @@ export function settings(fixed: GeneratorStatic, block: GeneratorOverrides, rule
     spanNameSanitization: block.spanNameSanitization ?? '',
     traceIdLabelName: block.traceIdLabelName || (fixed.naming === 'otel' ? 'trace_id' : 'traceID'),
     remoteWriteHeaders: { ...block.remoteWriteHeaders },
+    ...(rules.writeRelabel ? { writeRelabel: rules.writeRelabel } : {}),
     spanMetrics: {
       histogramBuckets: [...(ownSpans.histogramBuckets ?? spans.histogramBuckets)],
       intrinsicDimensions: mergeOver(

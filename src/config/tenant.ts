@@ -1,6 +1,32 @@
 // What the fold needs to know of one tenant: every value resolved, no optional keys, plain data that can be posted to a
 // worker and stored in the ledger with its epoch. How YAML becomes this is the business of the other files here.
 
+/** What a relabelling rule may do (Prometheus). */
+export const RELABEL_ACTIONS = [
+  'replace',
+  'keep',
+  'drop',
+  'keepequal',
+  'dropequal',
+  'hashmod',
+  'labelmap',
+  'labeldrop',
+  'labelkeep',
+  'lowercase',
+  'uppercase',
+] as const;
+
+export interface RelabelRule {
+  sourceLabels: string[];
+  separator: string;
+  /** RE2, anchored at both ends. */
+  regex: string;
+  modulus: number;
+  targetLabel: string;
+  replacement: string;
+  action: (typeof RELABEL_ACTIONS)[number];
+}
+
 export type MatchType = 'strict' | 'regex';
 export interface PolicyAttribute {
   key: string;
@@ -72,6 +98,14 @@ export interface OtelDimension {
   default: string | null;
 }
 
+/** A pattern whose attributes become labels. */
+export interface OtelGlob {
+  /** As written. */
+  glob: string;
+  /** Source of a regular expression for whole names, flags `su`. */
+  pattern: string;
+}
+
 /** Options of the collector's span_metrics connector that Tempo's generator has no word for. */
 export interface OtelSpanMetricsSettings {
   namespace: string;
@@ -87,12 +121,21 @@ export interface OtelSpanMetricsSettings {
   /** Upper bounds in the unit. */
   buckets: number[];
   maxSize: number;
+  /** Are there any, and how many spans per row and interval? */
   exemplars: boolean;
+  exemplarsPerPoint?: number;
   /** Resource attributes that tell series apart; none: all that have a label. */
   keyAttributes: string[];
   /** Label sets of one metric for each job and instance; 0 = unlimited. */
   cardinalityLimit: number;
   samplingMethod: boolean;
+  // Optional, as settings that older epochs stored have none.
+  /** Patterns of attributes that become labels: of all metrics, and of each alone. */
+  globs?: { common: OtelGlob[]; calls: OtelGlob[]; duration: OtelGlob[]; events: OtelGlob[] };
+  /** Are the resource's attributes labels, but for these? */
+  resourceAttributes?: { except: string[] } | null;
+  /** Instrumentation scopes whose spans have labels of them. */
+  scopes?: string[];
 }
 
 export interface OtelSettings {
@@ -143,6 +186,8 @@ export interface TenantSettings {
   spanNameSanitization: '' | 'dry_run' | 'enabled';
   traceIdLabelName: string;
   remoteWriteHeaders: Record<string, string>;
+  /** By endpoint: what is done to the labels of each series before it is sent. Absent: nothing. */
+  writeRelabel?: Record<string, RelabelRule[]>;
   spanMetrics: SpanMetricsSettings;
   serviceGraphs: ServiceGraphsSettings;
   hostInfo: HostInfoSettings;

@@ -16,7 +16,7 @@ import {
   YAMLMap,
 } from 'yaml';
 import type { Findings, IgnoredKey, Path } from './problem.ts';
-import { pathText, problemLine } from './problem.ts';
+import { pathText } from './problem.ts';
 
 export interface Entry {
   key: string;
@@ -24,26 +24,38 @@ export interface Entry {
   value: Node | null;
 }
 
+/** What a text was before something was put into it. */
+export interface SourceText {
+  text: string;
+  offsetOf(offset: number): number;
+}
+
 export class YamlSource {
   readonly file: string;
   readonly document: Document.Parsed;
   private readonly lines: LineCounter;
   private readonly findings: Findings;
+  private readonly original: SourceText | undefined;
+  /** What was not in the text, but put there by `set`. */
+  private readonly setPaths: (readonly string[])[] = [];
+  private readonly saidTopics = new Set<string>();
   private aliasProblems = 0;
   private readonly keyOffsets = new Map<string, number>();
   private readonly valueOffsets = new Map<string, number>();
 
-  constructor(text: string, file: string, findings: Findings) {
+  constructor(text: string, file: string, findings: Findings, original?: SourceText) {
     this.file = file;
     this.findings = findings;
+    this.original = original;
     this.lines = new LineCounter();
     this.document = parseDocument(text, {
       version: '1.1',
       merge: true,
       uniqueKeys: true,
       prettyErrors: false,
-      lineCounter: this.lines,
+      ...(original === undefined ? { lineCounter: this.lines } : {}),
     });
+    if (original !== undefined) addLines(this.lines, original.text);
     for (const error of this.document.errors) this.problemAt(error.pos[0], [], yamlMessage(error.code, error.message));
     this.checkAliases();
     for (const warning of this.document.warnings) this.problemAt(warning.pos[0], [], warning.message);
@@ -85,17 +97,27 @@ export class YamlSource {
 
   /** At the value, or at its key; where the path isn't in the text, at the nearest key above it. */
   problem(path: Path, message: string, at: 'value' | 'key' = 'value'): void {
-    this.problemAt(this.offset(path, at), path, message);
+    this.findings.problems.push({ ...this.placeOf(path, at), path: pathText(path), message });
   }
 
   note(path: Path, message: string): void {
-    this.findings.notes.push(
-      problemLine({ ...this.position(this.offset(path, 'key')), path: pathText(path), message }),
-    );
+    this.findings.notes.push({ ...this.placeOf(path, 'key'), path: pathText(path), message });
+  }
+
+  /** Of one topic only the first note of a text is said. */
+  noteOnce(topic: string, path: Path, message: string): void {
+    if (this.saidTopics.has(topic)) return;
+    this.saidTopics.add(topic);
+    this.note(path, message);
+  }
+
+  /** Said before everything else. */
+  headline(message: string): void {
+    this.findings.headline = `${this.file}: ${message}`;
   }
 
   ignored(path: Path, why: string, kind: IgnoredKey['kind']): void {
-    this.findings.ignored.push({ path: [...path], why, kind, ...this.position(this.offset(path, 'key')) });
+    this.findings.ignored.push({ path: [...path], why, kind, ...this.placeOf(path, 'key') });
   }
 
   private problemAt(offset: number | undefined, path: Path, message: string): void {
@@ -104,8 +126,18 @@ export class YamlSource {
 
   private position(offset: number | undefined): { file: string; line: number; column: number } {
     if (offset === undefined) return { file: this.file, line: 0, column: 0 };
-    const { line, col } = this.lines.linePos(offset);
+    const { line, col } = this.lines.linePos(this.original?.offsetOf(offset) ?? offset);
     return { file: this.file, line: line || 1, column: col || 1 };
+  }
+
+  private placeOf(path: Path, at: 'value' | 'key'): { file: string; line: number; column: number } {
+    const isSet = this.setPaths.some((set) => {
+      const isUnder = set.every((part, index) => part === path[index]);
+      // Or a block that is there because of it alone.
+      return isUnder || (!this.has(path) && path.length > 0 && path.every((part, index) => part === set[index]));
+    });
+    if (isSet) return { file: 'command line', line: 0, column: 0 };
+    return this.position(this.offset(path, at));
   }
 
   private offset(path: Path, at: 'value' | 'key'): number | undefined {
@@ -126,6 +158,7 @@ export class YamlSource {
 
   /** Puts a text at a path, as if it were written there. Returns false where a key on the way holds something else than a map. */
   set(path: readonly string[], text: string): boolean {
+    this.setPaths.push(path);
     const document = this.document as Document;
     if (isNull(document.contents)) document.contents = new YAMLMap();
     let map: unknown = document.contents;
@@ -175,6 +208,11 @@ export function scalarText(node: Node | null): string {
 
 export function isNull(node: Node | null): boolean {
   return node === null || (isScalar(node) && node.value === null);
+}
+
+function addLines(lines: LineCounter, text: string): void {
+  lines.addNewLine(0);
+  for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n', at + 1)) lines.addNewLine(at + 1);
 }
 
 function offsetOf(node: Node | null | undefined): number | undefined {

@@ -127,7 +127,7 @@ nonsense: 1
     ['metrics_generator: {processor: {host_info: {host_identifiers: []}}}', 'must not be empty'],
     ['metrics_generator: {skip_stale_backlog_on_startup: true}', 'would lose counts'],
     ['overrides: {defaults: {metrics_generator: {native_histogram_bucket_factor: 1}}}', 'must be more than 1'],
-    ['target: querier', 'one process does everything'],
+    ['target: querier', 'there is no querier as a process of its own here'],
   ])('refuse %s', (text, message) => {
     expect(problemsOf(text).map((problem) => problem.message)).toContainEqual(expect.stringContaining(message));
   });

@@ -25,7 +25,7 @@ describe('expansion of the environment', () => {
     ['^(.*)$', '^(.*)$'],
     ['# ${1} in a comment', '# ${1} in a comment'],
   ])('%s becomes %s', (text, expected) => {
-    expect(expandEnv(text, ENV)).toEqual({ text: expected, problems: [] });
+    expect(expandEnv(text, ENV)).toMatchObject({ text: expected, problems: [] });
   });
 
   it('does not expand what a variable holds', () => {
@@ -72,6 +72,47 @@ describe('expansion of the environment', () => {
     expect(loadConfig({ text, fileName: 'c.yaml' }).notes).toEqual([
       expect.stringMatching(/^c\.yaml:2:24: \$\{HOST\}.*-config\.expand-env/),
     ]);
+  });
+
+  it('says of each variable that has no value and no default where it is taken as empty', () => {
+    const text = ['a: ${LEVEL:-${ALSO}}', 'b: ${HOST}${NONE}', '# ${IN_A_COMMENT}', 'c: ${X:-${UNUSED}}'].join('\n');
+    const env = { HOST: 'h', EMPTY: '', X: '1' };
+    const { unset } = expandEnv(text, env);
+    expect(unset).toEqual([
+      { name: 'ALSO', offset: text.indexOf('${ALSO}') },
+      { name: 'NONE', offset: text.indexOf('${NONE}') },
+    ]);
+    const noted = loadConfig({
+      text: 'server:\n  http_listen_address: ${HOST}${NONE}\n',
+      fileName: 'c.yaml',
+      expandEnv: true,
+      env,
+    });
+    expect(noted.notes).toEqual([
+      'c.yaml:2:31: ${NONE} is not set in the environment: it is taken as empty (a default is written ${NONE:-…})',
+    ]);
+    expect(noted.warnings).toEqual(noted.notes);
+    const empty = loadConfig({ text: 'server:\n  http_listen_address: ${EMPTY}${NONE:-}\n', expandEnv: true, env });
+    expect(empty.notes).toEqual([expect.stringContaining('http_listen_address: empty')]);
+    expect(empty.warnings).toEqual([]);
+  });
+
+  it('keeps the places of the file: what a variable holds moves nothing', () => {
+    const text = [
+      'server: {http_listen_address: "${HOST}", log_levle: info}',
+      'ledger: {path: ${LINES}}',
+      'shards: {count: $$${COUNT}, own: $$}',
+    ].join('\n');
+    const env = { HOST: 'a-very-long-name.of.a.host', LINES: '"x\n  y"', COUNT: '1' };
+    const linesOf = () => {
+      try {
+        loadConfig({ text, fileName: 'c.yaml', expandEnv: true, env });
+      } catch (error) {
+        return (error as ConfigError).problems.map(({ line, column, path }) => `${line}:${column} ${path}`);
+      }
+      return [];
+    };
+    expect(linesOf()).toEqual(['1:42 server.log_levle', '3:17 shards.count', '3:34 shards.own']);
   });
 
   it('expands the per-tenant file too', () => {

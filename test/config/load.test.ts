@@ -151,18 +151,23 @@ overrides:
     expect(defaults.processor?.spanMetrics?.intrinsicDimensions).toEqual({ spanKind: false });
   });
 
-  it('is told in one line what is ignored, and in a line each what asks for something else', () => {
+  it('is told what becomes of it, then of each reason which keys are ignored, with their lines', () => {
     const { notes } = loadConfig({ text: PASTED, fileName: 't.yaml' });
-    expect(notes.filter((note) => note.includes('accepted and ignored'))).toHaveLength(1);
+    expect(notes[0]).toMatch(
+      /^t\.yaml: read as a file of Tempo's: spans come in by OTLP\/gRPC on localhost:4317, OTLP\/HTTP/,
+    );
     expect(notes).toContainEqual(
-      expect.stringMatching(/^t\.yaml:25:5: metrics_generator\.storage\.path: ignored: the ledger replaces the WAL/),
+      't.yaml:25:5: metrics_generator.storage.path: the ledger is in /var/tempo/generator/wal/spanmill/ledger, the log in /var/tempo/generator/wal/spanmill/log',
+    );
+    expect(notes).toContainEqual(
+      expect.stringMatching(/^t\.yaml: ingester, compactor, querier, storage: ignored: spanmill keeps no traces/),
     );
     expect(notes).toContainEqual(expect.stringContaining('retry_on_http_429: ignored: a 429 is always retried'));
     expect(notes).toContainEqual(expect.stringContaining('local-blocks is ignored'));
-    expect(notes).toContainEqual(expect.stringContaining('flat overrides'));
-    // Worth no line of its own: equal to what happens anyway.
-    expect(notes.join('\n')).not.toContain('capacity');
-    expect(notes.join('\n')).not.toContain('workers: ignored');
+    expect(notes.filter((note) => note.includes('flat overrides'))).toHaveLength(1);
+    // At Tempo's default: only counted.
+    expect(notes.filter((note) => note.includes('have no effect here and need none'))).toHaveLength(1);
+    expect(notes.join('\n')).not.toMatch(/capacity[^\n]*: ignored|workers[^\n]*: ignored/);
   });
 
   it.each([
@@ -173,15 +178,66 @@ overrides:
     ['overrides: {user_configurable_overrides: {enabled: true}}', 'per-tenant file'],
     ['receivers: {jaeger: {endpoint: a:1}}', 'send OTLP, or put a collector before it'],
     ['distributor: {receivers: {jaeger: {protocols: {thrift_http: }}}}', 'there is no Jaeger receiver here'],
-    ['distributor: {receivers: {zipkin: {endpoint: a:1}}}', 'use receivers.zipkin.endpoint'],
     ['ingest: {kafka: {address: a:1, topic: t, sasl_username: u}}', 'sasl_username and sasl_password go together'],
     ['ingest: {kafka: {address: a:1, topic: t, consumer_group: metrics-generator}}', 'half of the partitions'],
     ['overrides: {max_spans_per_trace: 1}', 'use global.max_bytes_per_trace'],
     ['overrides: {metrics_generator_processors: [], defaults: {metrics_generator: {processors: []}}}', 'is set twice'],
     ['overrides: {metrics_generator_procesors: []}', 'did you mean "processors"?'],
     ['receivers: {}\ndistributor: {receivers: {otlp: {protocols: {grpc: }}}}', 'written twice'],
+    ['distributor: {receivers: {otlp: {protocols: {}}}}', 'name grpc, http or both'],
+    ['distributor: {receivers: {otlp: {protocols: {grpc: {endpoint: nowhere}}}}}', 'must be host:port'],
+    ['distributor: {receivers: {otlp: {protocols: {grpc: }}, otlp/2: {}}}', 'there can be only one otlp here'],
+    ['distributor: {receivers: {kafka: , otlp: {protocols: {grpc: }}}}', 'would be written to its topic'],
+    ['distributor: {receivers: {kafka: }}\ningest: {kafka: {topic: t}}', 'keep this receiver or `ingest.kafka`'],
+    ['distributor: {receivers: {kafka: }}\nlog: {kind: embedded}', 'keep this receiver or `log`'],
+    ['distributor: {receivers: {kafka: {traces: {topics: [^spans-.*]}}}}', 'name one topic'],
+    ['distributor: {receivers: {kafka: {auth: {sasl: {username: u, password: "<secret>"}}}}}', 'is a mask'],
+    ['ingest: {kafka: {topic: t}}\nlog: {kind: embedded}', 'the log is written twice'],
+    ['ingest: {kafka: {topic: t, consumer_group: "live-<partition>"}}', 'leave <partition> out'],
+    ['ingest: {kafka: {topic: t, sasl_mechanism: SCRAM-SHA-215}}', 'did you mean "SCRAM-SHA-256"?'],
+    ['ingest: {kafka: {topic: t, tls_enabled: true, tls_cert_path: a}}', 'tls_cert_path and tls_key_path go together'],
+    ['target: metrics-generator', 'name ingest.kafka.topic, or use target all'],
+    ['target: ingester', 'there is no ingester as a process of its own here'],
+    ['target: al', 'did you mean "all"?'],
   ])('is refused with a hint where ignoring would be wrong: %s', (text, hint) => {
     expect(() => loadConfig({ text })).toThrow(hint);
+  });
+
+  it('listens where it says: a receiver that is not named is off, one that is named and empty has the defaults', () => {
+    const receiversOf = (receivers: string) =>
+      loadConfig({ text: `distributor: {receivers: ${receivers}}` }).config.receivers;
+    expect(receiversOf('{zipkin: }')).toEqual({ otlp: {}, zipkin: { endpoint: 'localhost:9411' } });
+    expect(receiversOf('{otlp/x: {protocols: {grpc: }}}')).toEqual({ otlp: { grpc: { endpoint: 'localhost:4317' } } });
+    expect(receiversOf('{}')).toEqual(loadConfig({ text: '' }).config.receivers);
+  });
+
+  it('has its ports compared where it names them', () => {
+    const text = `distributor:
+  receivers:
+    otlp: {protocols: {grpc: {endpoint: "0.0.0.0:9411"}}}
+    zipkin: {endpoint: "0.0.0.0:9411"}
+`;
+    expect(() => loadConfig({ text, fileName: 't.yaml' })).toThrow(
+      't.yaml:4:24: distributor.receivers.zipkin.endpoint: 0.0.0.0:9411 is also distributor.receivers.otlp.protocols.grpc.endpoint',
+    );
+  });
+
+  it("keeps its state in the generator's directory, unless spanmill's own are set", () => {
+    const pathsOf = (more: string) => {
+      const { config } = loadConfig({ text: `metrics_generator: {storage: {path: /t}}\n${more}` });
+      return [config.ledger.path, config.log.embedded.path];
+    };
+    expect(pathsOf('')).toEqual(['/t/spanmill/ledger', '/t/spanmill/log']);
+    expect(pathsOf('ledger: {path: /l}')).toEqual(['/l', '/t/spanmill/log']);
+    expect(pathsOf('ledger: {path: /l}\nlog: {embedded: {path: /e}}')).toEqual(['/l', '/e']);
+  });
+
+  it('is told what Tempo does otherwise by default', () => {
+    const notesOf = (text: string) => loadConfig({ text }).notes.join('\n');
+    expect(notesOf('distributor: {ring: {}}')).toContain('names no receivers');
+    expect(notesOf('storage: {}')).toContain('the API listens on 127.0.0.1:3200 only');
+    expect(notesOf('storage: {}\nserver: {http_listen_address: ""}')).not.toContain('the API listens');
+    expect(notesOf('storage: {}')).toContain('names no processors: span-metrics and service-graphs run');
   });
 
   it('reads from Kafka where it names an address and a topic', () => {

@@ -94,23 +94,22 @@ describe('naming', () => {
     ],
     ['a flush interval', spans({ metrics_flush_interval: '15s' }), `${OTEL}.span_metrics.metrics_flush_interval`],
     [
-      'instrumentation scopes',
-      spans({ include_instrumentation_scope: ['a'] }),
+      'instrumentation scopes with both names',
+      spans({ include_instrumentation_scope: ['a'] }, 'both'),
       `${OTEL}.span_metrics.include_instrumentation_scope`,
     ],
     [
-      'a number of exemplars',
-      spans({ exemplars: { enabled: true, max_per_data_point: 2 } }),
-      `${OTEL}.span_metrics.exemplars.max_per_data_point`,
+      'the resource’s attributes as labels with both names',
+      { naming: 'both', otel: { resource_to_telemetry_conversion: { enabled: true } } },
+      `${OTEL}.resource_to_telemetry_conversion`,
+    ],
+    [
+      'a number of exemplars with both names',
+      spans({ exemplars: { enabled: true, max_per_data_point: 2 } }, 'both'),
+      `${OTEL}.span_metrics.exemplars`,
     ],
   ])('refuses %s', (_, generator, path) => {
     expect(problemsOf(generator).map((line) => line.split(': ')[0])).toContain(path);
-  });
-
-  it('refuses a dimension by pattern', () => {
-    expect(problemsOf(spans({ dimensions: [{ glob: 'http.*' }] })).join()).toContain(
-      'dimensions[0].glob: not built yet',
-    );
   });
 
   it('lets series go without the instance’s label only where there is one shard', () => {

@@ -22,7 +22,7 @@ class Harness {
   text: string | undefined = block('one');
   nowMs = 1_000;
   readonly changes: Config[] = [];
-  readonly lines: { level: number; msg: string; problems?: string[]; notes?: string[] }[] = [];
+  readonly lines: { level: number; msg: string; problems?: string[]; notes?: string[]; warnings?: string[] }[] = [];
   readonly watch: OverridesWatch;
 
   constructor(more: Partial<OverridesWatchOptions> = {}, load: Parameters<typeof loadConfig>[0] = {}) {
@@ -92,6 +92,17 @@ describe('a per-tenant file that changes', () => {
     const harness = new Harness({}, { expandEnv: true, env: { DIM: 'from.env' } });
     await harness.poll(block('$' + '{DIM}'));
     expect(harness.dimensions).toEqual(['from.env']);
+  });
+
+  it('is warned of a variable that is not set, once, and not again of what the start took', async () => {
+    const warnings = (of: Harness) => of.lines.filter(({ level }) => level === 40).map((line) => line.warnings);
+    const unset = block('one, "$' + '{NONE}"');
+    const harness = new Harness({}, { expandEnv: true, env: {}, readFile: () => unset });
+    await harness.poll(unset);
+    expect(warnings(harness)).toEqual([]);
+    await harness.poll(`${unset}# changed\n`);
+    await harness.poll();
+    expect(warnings(harness)).toEqual([[expect.stringMatching(/^tenants\.yaml:2:\d+: \$\{NONE\} is not set/)]]);
   });
 });
 

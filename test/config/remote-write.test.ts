@@ -11,9 +11,10 @@ describe('remote_write', () => {
       name: expect.stringMatching(/^remote-write-[0-9a-f]{8}$/),
       remoteTimeoutMs: 30_000,
       headers: {},
-      authorizationScheme: 'Bearer',
+      secretHeaders: {},
       followRedirects: true,
       sendExemplars: true,
+      protocol: '1.0',
       maxSamplesPerSend: 2000,
       maxParallelRequests: 50,
       minBackoffMs: 30,
@@ -30,14 +31,46 @@ describe('remote_write', () => {
   it('passes credentials, headers and TLS on', () => {
     expect(endpointWith('basic_auth: {username: u, password_file: /p}').basicAuth).toEqual({
       username: 'u',
-      passwordFile: '/p',
+      password: { file: '/p' },
     });
-    expect(endpointWith('bearer_token: t').bearerToken).toBe('t');
-    expect(endpointWith('authorization: {credentials_file: /t}').bearerTokenFile).toBe('/t');
-    expect(endpointWith('authorization: {type: Token, credentials: c}')).toMatchObject({
-      authorizationScheme: 'Token',
-      bearerToken: 'c',
+    expect(endpointWith('bearer_token: t').authorization).toEqual({ type: 'Bearer', credentials: 't' });
+    expect(endpointWith('authorization: {credentials_file: /t}').authorization).toEqual({
+      type: 'Bearer',
+      credentials: { file: '/t' },
     });
+    expect(endpointWith('authorization: {type: Token, credentials: c}').authorization).toEqual({
+      type: 'Token',
+      credentials: 'c',
+    });
+    expect(
+      endpointWith('oauth2: {client_id: i, client_secret_file: /s, token_url: "https://t", scopes: [a]}').oauth2,
+    ).toEqual({
+      clientId: 'i',
+      clientSecret: { file: '/s' },
+      tokenUrl: 'https://t',
+      scopes: ['a'],
+      endpointParams: {},
+    });
+    expect(endpointWith('sigv4: {access_key: a, secret_key: b}').sigv4).toEqual({
+      service: 'aps',
+      accessKey: 'a',
+      secretKey: 'b',
+    });
+    expect(endpointWith('proxy_url: "http://p:1", no_proxy: "a,b", proxy_connect_header: {X: [y]}').proxy).toEqual({
+      url: 'http://p:1',
+      noProxy: 'a,b',
+      headers: { X: 'y' },
+    });
+    expect(endpointWith('proxy_from_environment: true').proxy).toBe('env');
+    expect(endpointWith('http_headers: {A: {values: [v]}, B: {secrets: [s]}, C: {files: [/f]}}').secretHeaders).toEqual(
+      {
+        A: 'v',
+        B: 's',
+        C: { file: '/f' },
+      },
+    );
+    expect(endpointWith('protobuf_message: io.prometheus.write.v2.Request').protocol).toBe('auto');
+    expect(endpointWith('follow_redirects: false').followRedirects).toBe(false);
     expect(endpointWith('headers: {X-Scope-OrgID: a}').headers).toEqual({ 'X-Scope-OrgID': 'a' });
     expect(endpointWith('tls_config: {ca_file: /ca, insecure_skip_verify: true}').tls).toEqual({
       caFile: '/ca',
@@ -57,12 +90,26 @@ describe('remote_write', () => {
     ['authorization: {type: basic}', 'use basic_auth'],
     ['tls_config: {cert_file: a}', 'certificate and its key go together'],
     ['tls_config: {min_version: TLS9}', 'must be one of TLS10'],
-    ['oauth2: {client_id: a}', 'not built yet'],
-    ['sigv4: {region: a}', 'not built yet'],
+    ['oauth2: {client_id: a}', 'oauth2.token_url'],
+    ['oauth2: {client_id: a, token_url: "http://t"}', 'needs client_secret or client_secret_file'],
+    [
+      'oauth2: {client_id: a, client_secret: b, token_url: "http://t", grant_type: "urn:jwt"}',
+      'only the grant client_credentials',
+    ],
+    ['sigv4: {access_key: a}', 'access_key and secret_key go together'],
+    ['sigv4: {role_arn: a}', 'no role is assumed'],
+    ['sigv4: {}, bearer_token: a', 'use one way to authenticate, not bearer_token and sigv4'],
     ['azuread: {}', 'adds the token'],
-    ['proxy_url: "http://a"', 'not built yet'],
-    ['protobuf_message: io.prometheus.write.v2.Request', 'not built yet'],
-    ['write_relabel_configs: [{regex: a, action: labeldrop}]', 'not built yet'],
+    ['proxy_url: "socks5://a"', 'must begin with http:// or https://'],
+    ['proxy_url: "http://a", proxy_from_environment: true', 'use one of proxy_url and proxy_from_environment'],
+    ['no_proxy: a', 'there is no proxy_url'],
+    ['http_headers: {A: {values: [a, b]}}', 'needs one value'],
+    ['http_headers: {Host: {values: [a]}}', 'belongs to the protocol'],
+    ['headers: {a: b}, http_headers: {A: {values: [a]}}', 'is in headers, too'],
+    ['tls_config: {min_version: TLS13, max_version: TLS12}', 'min_version is above max_version'],
+    ['write_relabel_configs: [{regex: a, target_label: b, action: labeldrop}]', 'takes only a regex'],
+    ['write_relabel_configs: [{source_labels: [a], target_label: b, regex: c, action: keepequal}]', 'takes only'],
+    ['write_relabel_configs: [{action: lowercase, target_label: "a-b"}]', 'no name of a label'],
     ['write_relabel_configs: [{source_labels: [a], regex: "(?=b)", action: drop}]', 'no regular expression'],
     ['write_relabel_configs: [{action: hashmod, target_label: a}]', 'modulus above 0'],
     ['queue_config: {min_backoff: 10s}', 'min_backoff is longer'],

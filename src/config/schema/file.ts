@@ -3,23 +3,10 @@
 import { z } from 'zod';
 import { parseDuration } from '../duration.ts';
 import { generatorBlock } from './generator.ts';
-import { block, byteSize, duration, flag, integer, refused, secret, text, texts } from './keys.ts';
+import { block, byteSize, duration, flag, hostPort, integer, refused, secret, text, texts } from './keys.ts';
 import { overridesBlock } from './overrides.ts';
 import { onlyOneSource } from './remote-write.ts';
 import { SERVER_IGNORED, SERVER_IGNORED_PATTERNS, TEMPO_KEYS } from './tempo.ts';
-
-const hostPort = (about: string) =>
-  z
-    .string()
-    .refine(
-      (value) =>
-        /^(\[[0-9A-Fa-f:.]+\]|[^:\s]*):\d{1,5}$/.test(value) &&
-        Number(value.slice(value.lastIndexOf(':') + 1)) < 65_536,
-      {
-        error: 'must be host:port',
-      },
-    )
-    .describe(about);
 
 const server = block(
   'The HTTP server: API, health, own metrics.',

@@ -136,9 +136,9 @@ const registry = block('Series and labels, for every tenant.', {
 });
 
 const storage = block('Where samples go.', {
-  path: ignored('the ledger replaces the WAL (see `ledger.path`), and the generator runs with or without this path', [
-    '',
-  ]),
+  path: text(
+    "Tempo's directory of WALs: where `ledger.path` or `log.embedded.path` is not set, ledger and log are kept in `spanmill` under it. The generator runs with or without it.",
+  ).prefault(''),
   wal: opaque("the ledger's entries replace the WAL"),
   remote_write_flush_deadline: duration('Time given to the last samples at shutdown.').prefault('1m'),
   remote_write_add_org_id_header: flag(
@@ -187,7 +187,7 @@ export function generatorBlock(anyOrder = false) {
       override_ring_key: ignored('there is no ring', ['metrics-generator']),
       ring_mode: refused('spanmill owns partitions by shard: remove it', ['partition']),
       ingest_concurrency: ignored('decoding is not spread over goroutines', [16]),
-      instance_id: ignored("a series' instance is its shard, not the host"),
+      instance_id: ignored("a series' instance is its shard, not the host", ['']),
       leave_consumer_group_on_shutdown: ignored('the group is left when its sessions end', [false]),
       skip_stale_backlog_on_startup: refused(
         'it would lose counts: spanmill folds a backlog with its own timestamps; see log.kafka.start',

@@ -52,6 +52,20 @@ export function text(about: string) {
   return z.string().describe(about);
 }
 
+export function hostPort(about: string) {
+  return z
+    .string()
+    .refine(
+      (value) =>
+        /^(\[[0-9A-Fa-f:.]+\]|[^:\s]*):\d{1,5}$/.test(value) &&
+        Number(value.slice(value.lastIndexOf(':') + 1)) < 65_536,
+      {
+        error: 'must be host:port',
+      },
+    )
+    .describe(about);
+}
+
 const MASKS = ['<secret>', '********'];
 
 /** Never printed. A value copied from a printed configuration is recognised and refused. */
@@ -128,12 +142,24 @@ export function ignored(why: string, harmless?: readonly unknown[], refusedValue
   return z
     .unknown()
     .optional()
-    .register(keyInfo, { verdict: 'ignored', why, ...(harmless && { harmless }), ...(refusedValues && { refusedValues }) });
+    .register(keyInfo, {
+      verdict: 'ignored',
+      why,
+      ...(harmless && { harmless }),
+      ...(refusedValues && { refusedValues }),
+    });
 }
 
-/** A block that is accepted with any content. */
-export function opaque(why: string, refusedInside: NonNullable<KeyInfo['refusedInside']> = []) {
-  return z.unknown().optional().register(keyInfo, { verdict: 'ignored', why, refusedInside });
+/** A block that is accepted with any content. `harmless` as with `ignored`. */
+export function opaque(
+  why: string,
+  refusedInside: NonNullable<KeyInfo['refusedInside']> = [],
+  harmless?: readonly unknown[],
+) {
+  return z
+    .unknown()
+    .optional()
+    .register(keyInfo, { verdict: 'ignored', why, refusedInside, ...(harmless && { harmless }) });
 }
 
 /** An error with a hint, unless the value is harmless. */

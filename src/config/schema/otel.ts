@@ -3,7 +3,9 @@
 
 import { z } from 'zod';
 import { otelLabelName } from '../label-name.ts';
+import type { OtelDimension, OtelGlob } from '../tenant.ts';
 import { block, duration, flag, ignored, integer, opaque, refused, text, texts } from './keys.ts';
+import { globMatches, parseGlob } from './otel-globs.ts';
 
 /** The connector's own dimensions: what `exclude_dimensions` may name and other dimensions may not. */
 export const BUILT_IN_DIMENSIONS = [
@@ -15,6 +17,12 @@ export const BUILT_IN_DIMENSIONS = [
 ] as const;
 const BUILT_IN: ReadonlySet<string> = new Set(BUILT_IN_DIMENSIONS);
 
+const SERVICE_ATTRIBUTES = ['service.name', 'service.namespace', 'service.instance.id'];
+const SCOPE_LABELS: ReadonlySet<string> = new Set([
+  'span_instrumentation_scope_name',
+  'span_instrumentation_scope_version',
+]);
+
 /** The others of the span_metrics connector are keys: `unit`, `namespace`, `exclude_dimensions`. */
 export const FEATURE_GATES = [
   'connector.spanmetrics.excludeResourceMetrics',
@@ -24,26 +32,57 @@ export const FEATURE_GATES = [
 const NOT_BUILT = 'not built yet';
 const FLUSH = 'set registry.collection_interval';
 
+interface Dimensions {
+  named: OtelDimension[];
+  globs: OtelGlob[];
+}
+
 function dimensions(about: string) {
   return z
     .array(
       z.strictObject({
-        name: z.string().min(1).describe('The attribute.'),
+        name: z.string().min(1).optional().describe('The attribute.'),
         default: z.string().optional().describe('Value where the attribute is missing; unset = no label.'),
-        glob: refused(`${NOT_BUILT}: name the attributes`),
+        glob: z
+          .string()
+          .min(1)
+          .optional()
+          .describe(
+            'In place of name: every attribute whose name matches, each with a label of its own; `*` stops at a dot, `**` does not.',
+          ),
       }),
     )
-    .superRefine((list, context) => {
+    .transform((list, context): Dimensions => {
       const seen = new Set<string>();
-      list.forEach(({ name }, index) => {
-        const fail = (message: string) => context.addIssue({ code: 'custom', path: [index, 'name'], message });
-        if (BUILT_IN.has(name)) fail(`"${name}" is a label anyway`);
-        else if (seen.has(name)) fail(`"${name}" is here twice`);
-        else if (otelLabelName(name) === 'le') fail('the label "le" belongs to the buckets');
-        seen.add(name);
+      const globs: OtelGlob[] = [];
+      const fail = (path: (string | number)[], message: string) => context.addIssue({ code: 'custom', path, message });
+      const named = list.flatMap(({ name, default: value }) =>
+        name === undefined ? [] : [{ name, default: value ?? null }],
+      );
+      list.forEach(({ name, default: value, glob }, index) => {
+        const path = [index, name === undefined ? 'glob' : 'name'];
+        const id = name ?? glob;
+        if (id === undefined) fail([index], 'name or glob is missing');
+        else if (name !== undefined && glob !== undefined) fail([index, 'glob'], 'either name or glob');
+        else if (seen.has(id)) fail(path, `"${id}" is here twice`);
+        else if (name !== undefined) {
+          if (BUILT_IN.has(name)) fail(path, `"${name}" is a label anyway`);
+          else if (otelLabelName(name) === 'le') fail(path, 'the label "le" belongs to the buckets');
+        } else if (value !== undefined) fail([index, 'default'], 'a glob has no default');
+        else {
+          const parsed = parseGlob(id);
+          const isTaken = (one: string) => !('error' in parsed) && globMatches(parsed, one);
+          const builtIn = BUILT_IN_DIMENSIONS.find(isTaken);
+          const other = named.find((one) => isTaken(one.name));
+          if ('error' in parsed) fail(path, parsed.error);
+          else if (builtIn !== undefined) fail(path, `it matches "${builtIn}", which is a label anyway`);
+          else if (other !== undefined) fail(path, `it matches "${other.name}", which is here too`);
+          else globs.push(parsed);
+        }
+        if (id !== undefined) seen.add(id);
       });
+      return { named, globs };
     })
-    .transform((list) => list.map(({ name, default: value }) => ({ name, default: value ?? null })))
     .describe(about);
 }
 
@@ -83,9 +122,9 @@ const spanMetrics = block("The span_metrics connector's keys.", {
       max_size: integer('Buckets in use at most: with more, each two become one.').prefault(160),
     }).optional(),
   }).prefault({}),
-  exemplars: block('Traces beside the buckets.', {
-    enabled: flag('The newest trace of each bucket and interval.').prefault(false),
-    max_per_data_point: refused('there is one for each bucket', [5]),
+  exemplars: block('Traces beside the values.', {
+    enabled: flag('The first spans of each label set and interval, of calls, durations and events.').prefault(false),
+    max_per_data_point: integer('So many of them at most.').prefault(5),
   }).prefault({}),
   events: block("A counter of the spans' events.", {
     enabled: flag('Counts them.').prefault(false),
@@ -97,12 +136,14 @@ const spanMetrics = block("The span_metrics connector's keys.", {
     'Resource attributes that tell series apart, of service.namespace and service.instance.id; none named = both.',
   ).prefault([]),
   aggregation_cardinality_limit: integer(
-    'Label sets of one metric for each job and instance; more are counted under otel_metric_overflow="true"; 0 = no limit.',
+    'Label sets of one metric for each job and instance (and labels of the resource); more are counted under otel_metric_overflow="true"; 0 = no limit.',
   ).prefault(0),
   enable_metrics_sampling_method: flag(
     "Label `sampling_method`: `extrapolated` where a span's tracestate has a threshold, else `counted`.",
   ).prefault(false),
-  include_instrumentation_scope: refused(NOT_BUILT, [[]]),
+  include_instrumentation_scope: texts(
+    'Spans of the scopes of these names have the labels `span_instrumentation_scope_name` and `_version`. Scopes tell no series apart: the span that comes first decides.',
+  ).prefault([]),
   add_resource_attributes: refused(NOT_BUILT, [false]),
   aggregation_temporality: refused('samples of remote-write are cumulative', ['AGGREGATION_TEMPORALITY_CUMULATIVE']),
   metrics_flush_interval: refused(FLUSH),
@@ -118,22 +159,43 @@ const spanMetrics = block("The span_metrics connector's keys.", {
   if (explicit !== undefined && exponential !== undefined) {
     context.addIssue({ code: 'custom', path: ['histogram'], message: 'either explicit or exponential' });
   }
-  if (value.events.enabled && value.events.dimensions.length === 0) {
+  const { named, globs } = value.events.dimensions;
+  if (value.events.enabled && named.length + globs.length === 0) {
     context.addIssue({ code: 'custom', path: ['events', 'dimensions'], message: 'events need a dimension' });
   }
+  const lists = [
+    { path: ['dimensions'], own: value.dimensions },
+    { path: ['calls_dimensions'], own: value.callsDimensions },
+    { path: ['histogram', 'dimensions'], own: value.histogram.dimensions },
+    { path: ['events', 'dimensions'], own: value.events.dimensions },
+  ];
+  for (const { path, own } of value.includeInstrumentationScope.length > 0 ? lists : []) {
+    const taken = own.named.find(({ name }) => SCOPE_LABELS.has(otelLabelName(name)));
+    const message = `the label of "${taken?.name}" belongs to include_instrumentation_scope`;
+    if (taken) context.addIssue({ code: 'custom', path, message });
+  }
+  const [common, calls, duration, events] = lists.map(({ own }) => own.globs) as [
+    OtelGlob[],
+    OtelGlob[],
+    OtelGlob[],
+    OtelGlob[],
+  ];
   const buckets = explicit?.buckets ?? SPAN_BOUNDS_MS;
   return {
     namespace: value.namespace,
-    dimensions: value.dimensions,
-    callsDimensions: value.callsDimensions,
-    durationDimensions: value.histogram.dimensions,
-    eventsDimensions: value.events.enabled ? value.events.dimensions : null,
+    dimensions: value.dimensions.named,
+    callsDimensions: value.callsDimensions.named,
+    durationDimensions: value.histogram.dimensions.named,
+    eventsDimensions: value.events.enabled ? value.events.dimensions.named : null,
+    globs: { common, calls, duration, events },
     excludeDimensions: value.excludeDimensions as string[],
     histogram: disable ? ('off' as const) : exponential ? ('exponential' as const) : ('explicit' as const),
     unit,
     buckets: buckets.map((ms) => (unit === 's' ? ms / 1000 : ms)),
     maxSize: exponential?.maxSize || 160,
     exemplars: value.exemplars.enabled,
+    exemplarsPerPoint: value.exemplars.maxPerDataPoint,
+    scopes: value.includeInstrumentationScope,
     keyAttributes: value.resourceMetricsKeyAttributes,
     cardinalityLimit: value.aggregationCardinalityLimit,
     samplingMethod: value.enableMetricsSamplingMethod,
@@ -167,6 +229,13 @@ const serviceGraph = block("The service_graph connector's keys.", {
   metrics_exporter: opaque('the collector passes over it too'),
 });
 
+const resourceConversion = block("What the remote-write exporter makes of the resource's attributes.", {
+  enabled: flag(
+    'Every attribute of the resource is a label of its span metrics; they win over other attributes.',
+  ).prefault(false),
+  exclude_service_attributes: flag('But for service.name, service.namespace and service.instance.id.').prefault(false),
+});
+
 export const otelBlock = block(
   "With `naming: otel`: the OpenTelemetry Collector's options. With `both` only those of names, unit and buckets.",
   {
@@ -180,7 +249,16 @@ export const otelBlock = block(
       .describe(
         "The collector's gates that change labels: no `job`, `instance` and `target_info`, or `otel_status_code` in place of `status_code`.",
       ),
+    resource_to_telemetry_conversion: resourceConversion.prefault({}),
     span_metrics: spanMetrics.prefault({}),
     service_graph: serviceGraph.prefault({}),
   },
-);
+).transform(({ resourceToTelemetryConversion, ...value }, context) => {
+  const { enabled, excludeServiceAttributes } = resourceToTelemetryConversion;
+  if (enabled && value.featureGates.includes('connector.spanmetrics.excludeResourceMetrics')) {
+    const message = 'with the gate connector.spanmetrics.excludeResourceMetrics there are no attributes to convert';
+    context.addIssue({ code: 'custom', path: ['resource_to_telemetry_conversion', 'enabled'], message });
+  }
+  const resourceAttributes = enabled ? { except: excludeServiceAttributes ? [...SERVICE_ATTRIBUTES] : [] } : null;
+  return { ...value, spanMetrics: { ...value.spanMetrics, resourceAttributes } };
+});

@@ -14,6 +14,7 @@ import {
 } from './generator.ts';
 import { block, duration, flag, ignored, integer, opaque, refused, text } from './keys.ts';
 import { headerMap } from './remote-write.ts';
+import { NO_STORE } from './tempo.ts';
 
 export type Strictness = 'strict' | 'reference';
 
@@ -103,31 +104,61 @@ export function generatorOverrides(place: 'defaults' | 'tenant', strictness: Str
   });
 }
 
-const NO_STORE = 'there is no trace store yet, only metrics';
+const NOT_ENFORCED = 'limits at the receivers are not enforced yet';
+const STOPS_ALL = {
+  values: [0],
+  hint: '0 lets nothing of the tenant in, and limits are not enforced yet: stop it at the sender, or set metrics_generator.processors to []',
+};
+const NOT_ATTRIBUTED = 'usage is not attributed';
+const MOVED = 'the key moved to global.max_bytes_per_trace';
+
+/** Limits of queries and of kept traces: each is known, so that a misspelled one is found. */
+const READ = block('Limits of queries.', {
+  max_bytes_per_tag_values_query: ignored(NO_STORE, [1_000_000]),
+  max_blocks_per_tag_values_query: ignored(NO_STORE, [0]),
+  max_condition_groups_per_tag_query: ignored(NO_STORE, [100]),
+  max_search_duration: ignored(NO_STORE, ['0s']),
+  max_metrics_duration: ignored(NO_STORE, ['0s']),
+  unsafe_query_hints: ignored(NO_STORE, [false]),
+  left_pad_trace_ids: ignored(NO_STORE, [false]),
+  metrics_spanonly_fetch: ignored(NO_STORE, [false]),
+  span_pruning_awareness: ignored(NO_STORE, [false]),
+  span_pruning_enabled: ignored(NO_STORE, [false]),
+  engine_bytes_tracking: ignored(NO_STORE, [false]),
+  max_bytes_per_trace: refused(MOVED),
+});
+const COMPACTION = block('How long traces are kept.', {
+  block_retention: ignored(NO_STORE, ['0s']),
+  compaction_window: ignored(NO_STORE, ['0s']),
+  compaction_disabled: ignored(`${NO_STORE} (Tempo's migration tool writes this key)`, [false]),
+});
 
 function overridesTree(place: 'defaults' | 'tenant') {
   return {
-    metrics_generator:
-      place === 'defaults' ? generatorOverrides(place).prefault({}) : generatorOverrides(place).prefault({}),
+    metrics_generator: generatorOverrides(place).prefault({}),
     ingestion: block('Limits at the receivers.', {
-      rate_strategy: ignored('limits are not enforced yet', ['local']),
-      rate_limit_bytes: ignored('the rate limit is not enforced yet', [30_000_000]),
-      burst_size_bytes: ignored('the rate limit is not enforced yet', [30_000_000]),
+      rate_strategy: ignored(NOT_ENFORCED, ['local']),
+      rate_limit_bytes: ignored(NOT_ENFORCED, [30_000_000], STOPS_ALL),
+      burst_size_bytes: ignored(NOT_ENFORCED, [30_000_000], STOPS_ALL),
       max_traces_per_user: ignored(NO_STORE, [10_000]),
       max_global_traces_per_user: ignored(NO_STORE, [0]),
       tenant_shard_size: ignored('tenants are not spread over partitions', [0]),
       max_attribute_bytes: refused(
-        'not built yet: attributes are not cut at the receiver; see registry.max_label_value_length',
+        'not built yet: attributes are not cut when they come in, metrics_generator.registry.max_label_value_length cuts labels',
         [0, 2048],
       ),
-      artificial_delay: ignored('answers are not delayed', ['0s', 0]),
-      retry_info_enabled: ignored('limits are not enforced yet', [true]),
+      artificial_delay: ignored('answers are not delayed', ['0s']),
+      retry_info_enabled: ignored(NOT_ENFORCED, [true]),
+      max_bytes_per_trace: refused(MOVED),
     }).optional(),
-    read: opaque(NO_STORE),
-    compaction: opaque(NO_STORE),
-    global: opaque(NO_STORE),
-    storage: opaque(NO_STORE),
-    cost_attribution: opaque('usage is not attributed'),
+    read: READ.optional(),
+    compaction: COMPACTION.optional(),
+    global: block('Limits of a trace.', { max_bytes_per_trace: ignored(NO_STORE, [5_000_000]) }).optional(),
+    storage: block('Columns of kept traces.', { parquet_dedicated_columns: ignored(NO_STORE, [[]]) }).optional(),
+    cost_attribution: block('Metrics of usage.', {
+      max_cardinality: ignored(NOT_ATTRIBUTED, [0]),
+      dimensions: ignored(NOT_ATTRIBUTED, [{}]),
+    }).optional(),
     forwarders: refused("spanmill doesn't forward spans: tee them in a collector", [[]]),
   };
 }

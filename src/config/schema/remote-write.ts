@@ -3,9 +3,10 @@
 
 import { z } from 'zod';
 import { compileRegex } from '../regex.ts';
+import { RELABEL_ACTIONS } from '../tenant.ts';
 import { block, duration, flag, ignored, integer, keyInfo, refused, secret, text } from './keys.ts';
 
-const NOT_BUILT = 'not built yet';
+const ASSUMED = 'no role is assumed and no profile read: give keys, or set the environment';
 const FILES = 'there is no secret manager here: use the key that ends in _file';
 const PROXY = 'put a proxy that adds the token before the receiver';
 
@@ -30,6 +31,8 @@ const RESERVED_HEADERS: ReadonlySet<string> = new Set([
   'x-amz-content-sha256',
 ]);
 
+const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+
 /** Headers with secret values. `allowed` names reserved ones that may be set at this place. */
 export function headerMap(about: string, allowed: readonly string[] = []) {
   return z
@@ -38,7 +41,7 @@ export function headerMap(about: string, allowed: readonly string[] = []) {
       for (const [name, value] of Object.entries(headers)) {
         const lower = name.toLowerCase();
         const fail = (message: string) => context.addIssue({ code: 'custom', path: [name], message });
-        if (!/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(name)) fail('is no name of an HTTP header');
+        if (!HEADER_NAME.test(name)) fail('is no name of an HTTP header');
         else if (RESERVED_HEADERS.has(lower) && !allowed.includes(lower)) {
           fail(
             lower === 'authorization'
@@ -53,20 +56,6 @@ export function headerMap(about: string, allowed: readonly string[] = []) {
     })
     .describe(about);
 }
-
-const RELABEL_ACTIONS = [
-  'replace',
-  'keep',
-  'drop',
-  'keepequal',
-  'dropequal',
-  'hashmod',
-  'labelmap',
-  'labeldrop',
-  'labelkeep',
-  'lowercase',
-  'uppercase',
-] as const;
 
 const relabelRule = block('One relabelling rule.', {
   source_labels: z.array(z.string()).prefault([]).describe('Labels whose values are joined.'),
@@ -89,6 +78,17 @@ const relabelRule = block('One relabelling rule.', {
     fail('regex', (error as Error).message);
   }
   if (rule.action === 'hashmod' && rule.modulus === 0) fail('modulus', 'hashmod needs a modulus above 0');
+  // Prometheus reads only these of a rule that drops labels by name: others would be silently without effect.
+  if (rule.action === 'labeldrop' || rule.action === 'labelkeep') {
+    if (rule.sourceLabels.length > 0) fail('source_labels', `the action ${rule.action} takes only a regex`);
+    if (rule.targetLabel !== '') fail('target_label', `the action ${rule.action} takes only a regex`);
+  }
+  const isEqual = rule.action === 'keepequal' || rule.action === 'dropequal';
+  if (isEqual && (rule.regex !== '(.*)' || rule.replacement !== '$1'))
+    fail('action', `the action ${rule.action} takes only source_labels and a target_label`);
+  const isName = /^[a-zA-Z_][a-zA-Z0-9_]*$/.test(rule.targetLabel);
+  if (['hashmod', 'lowercase', 'uppercase'].includes(rule.action) && rule.targetLabel !== '' && !isName)
+    fail('target_label', `"${rule.targetLabel}" is no name of a label`);
   const needsTarget = ['replace', 'hashmod', 'lowercase', 'uppercase', 'keepequal', 'dropequal'].includes(rule.action);
   if (needsTarget && rule.targetLabel === '') fail('target_label', `the action ${rule.action} needs a target_label`);
 });
@@ -164,7 +164,115 @@ const tlsConfig = block('TLS towards the receiver.', {
   insecure_skip_verify: flag('Accepts any certificate.').prefault(false),
   min_version: z.enum(TLS_VERSIONS).prefault('TLS12').describe('Lowest TLS version.'),
   max_version: z.enum(TLS_VERSIONS).optional().describe('Highest TLS version.'),
-}).superRefine(onlyOneSource);
+})
+  .superRefine(onlyOneSource)
+  .refine(({ minVersion, maxVersion }) => maxVersion === undefined || minVersion <= maxVersion, {
+    error: 'min_version is above max_version',
+  });
+
+const secretHeader = z.string().register(keyInfo, { secret: true });
+
+const PROXY_KEYS = {
+  proxy_url: secret('Proxy that requests go through, http or https; may hold credentials.')
+    .refine((written) => written === '' || /^https?:$/.test(URL.parse(written)?.protocol ?? ''), {
+      error: 'must begin with http:// or https://',
+    })
+    .prefault(''),
+  no_proxy: text('Hosts that need no proxy, with commas.').prefault(''),
+  proxy_from_environment: flag('The proxy is what HTTP_PROXY, HTTPS_PROXY and NO_PROXY say.').prefault(false),
+  proxy_connect_header: z
+    .record(z.string(), z.array(secretHeader).length(1, 'one value for each header'))
+    .prefault({})
+    .describe('More headers for the proxy, with a list of one value each.'),
+};
+
+interface ProxyKeys {
+  proxyUrl: string;
+  noProxy: string;
+  proxyFromEnvironment: boolean;
+  proxyConnectHeader: Record<string, string[]>;
+}
+
+function onlyOneProxy(
+  value: ProxyKeys,
+  context: { addIssue(issue: { code: 'custom'; path?: PropertyKey[]; message: string }): void },
+): void {
+  const fail = (key: string, message: string) => context.addIssue({ code: 'custom', path: [key], message });
+  if (value.proxyFromEnvironment && value.proxyUrl !== '')
+    fail('proxy_from_environment', 'use one of proxy_url and proxy_from_environment');
+  if (value.proxyFromEnvironment && value.noProxy !== '') fail('no_proxy', 'with proxy_from_environment, set NO_PROXY');
+  if (value.noProxy !== '' && value.proxyUrl === '' && !value.proxyFromEnvironment)
+    fail('no_proxy', 'there is no proxy_url');
+  if (Object.keys(value.proxyConnectHeader).length > 0 && value.proxyUrl === '')
+    fail('proxy_connect_header', 'there is no proxy_url');
+}
+
+const JWT = 'only the grant client_credentials is built';
+
+const oauth2 = block('OAuth 2.0 with client credentials.', {
+  client_id: z.string().min(1).describe('Client.'),
+  client_secret: secret('Its secret.').optional(),
+  client_secret_file: text('File that holds the secret.').optional(),
+  client_secret_ref: refused(FILES),
+  token_url: z
+    .string()
+    .refine((written) => /^https?:$/.test(URL.parse(written)?.protocol ?? ''), {
+      error: 'must begin with http:// or https://',
+    })
+    .describe('Where tokens come from.'),
+  scopes: z.array(z.string()).prefault([]).describe('Scopes that are asked for.'),
+  endpoint_params: z
+    .record(z.string(), z.string())
+    .prefault({})
+    .describe('More parameters of the request for a token.'),
+  tls_config: tlsConfig.optional(),
+  ...PROXY_KEYS,
+  grant_type: refused(JWT, ['', 'client_credentials']),
+  client_certificate_key: refused(JWT),
+  client_certificate_key_file: refused(JWT),
+  client_certificate_key_id: refused(JWT),
+  signature_algorithm: refused(JWT, ['RS256']),
+  iss: refused(JWT, ['']),
+  audience: refused(JWT, ['']),
+  claims: refused(JWT),
+})
+  .superRefine(onlyOneProxy)
+  .refine((value) => (value.clientSecret === undefined) !== (value.clientSecretFile === undefined), {
+    error: 'needs client_secret or client_secret_file',
+  });
+
+const sigv4 = block('Requests signed for AWS.', {
+  region: text('Region; empty = AWS_REGION.').prefault(''),
+  access_key: text('Access key; without keys, those of the environment.').optional(),
+  secret_key: secret('Secret key.').optional(),
+  service_name: text('Service that the signature is for.').prefault('aps'),
+  profile: refused(ASSUMED, ['']),
+  role_arn: refused(ASSUMED, ['']),
+  external_id: refused(ASSUMED, ['']),
+  use_fips_sts_endpoint: ignored('no role is assumed', [false]),
+}).refine((value) => (value.accessKey === undefined) === (value.secretKey === undefined), {
+  error: 'access_key and secret_key go together',
+});
+
+const httpHeaders = z
+  .record(
+    z.string(),
+    block('One header.', {
+      values: z.array(z.string()).prefault([]).describe('Its value.'),
+      secrets: z.array(secretHeader).prefault([]).describe('Its value, a secret.'),
+      files: z.array(z.string()).prefault([]).describe('File that holds its value.'),
+    }).refine(({ values, secrets, files }) => values.length + secrets.length + files.length === 1, {
+      error: 'needs one value: in values, secrets or files',
+    }),
+  )
+  .superRefine((headers, context) => {
+    for (const name of Object.keys(headers)) {
+      const fail = (message: string) => context.addIssue({ code: 'custom', path: [name], message });
+      if (!HEADER_NAME.test(name)) fail('is no name of an HTTP header');
+      else if (RESERVED_HEADERS.has(name.toLowerCase())) fail('this header belongs to the protocol');
+    }
+  })
+  .describe('Headers of every request, some of them secret.');
 
 const queueConfig = block('How samples are sent.', {
   capacity: ignored('there is no queue in memory: the ledger is the queue', [10_000]),
@@ -207,42 +315,47 @@ const endpoint = block('One receiver.', {
   write_relabel_configs: z
     .array(relabelRule)
     .prefault([])
-    .describe('Relabelling before sending.')
-    .refine((rules) => rules.length === 0, { error: `${NOT_BUILT}: relabel in the receiver`, when: () => true }),
+    .describe('Relabelling of series before they are sent, in order.'),
   protobuf_message: z
     .enum(['prometheus.WriteRequest', 'io.prometheus.write.v2.Request'])
     .prefault('prometheus.WriteRequest')
-    .describe('Version of the protocol.')
-    .refine((message) => message === 'prometheus.WriteRequest', {
-      error: `remote-write 2.0 is ${NOT_BUILT}: use prometheus.WriteRequest`,
-    }),
+    .describe(
+      'Version of the protocol: 1.0, or 2.0 with start timestamps, falling back to 1.0 where the receiver does not understand it.',
+    ),
   send_native_histograms: ignored('generate_native_histograms in the overrides decides'),
   enable_http2: ignored('requests use HTTP/1.1', [false]),
   round_robin_dns: ignored('connections are kept', [false]),
-  metadata_config: ignored('there is no metadata to send'),
-  oauth2: refused(`${NOT_BUILT}: ${PROXY}`),
-  sigv4: refused(`${NOT_BUILT}: ${PROXY}`),
+  metadata_config: ignored('types go with each series of 2.0; with 1.0 there is no metadata to send'),
+  oauth2: oauth2.optional(),
+  sigv4: sigv4.optional(),
   azuread: refused(PROXY),
   google_iam: refused(PROXY),
-  http_headers: refused(`${NOT_BUILT}: use headers`),
-  proxy_url: refused(`${NOT_BUILT}`, ['']),
-  no_proxy: refused(`${NOT_BUILT}`, ['']),
-  proxy_from_environment: refused(`${NOT_BUILT}`, [false]),
-  proxy_connect_header: refused(`${NOT_BUILT}`),
-}).superRefine((value, context) => {
-  const used = [
-    ['basic_auth', value.basicAuth],
-    ['authorization', value.authorization],
-    ['bearer_token', value.bearerToken],
-    ['bearer_token_file', value.bearerTokenFile],
-  ].filter(([, held]) => held !== undefined);
-  if (used.length > 1) {
-    context.addIssue({
-      code: 'custom',
-      message: `use one way to authenticate, not ${used.map(([name]) => name).join(' and ')}`,
-    });
-  }
-});
+  http_headers: httpHeaders.prefault({}),
+  ...PROXY_KEYS,
+})
+  .superRefine(onlyOneProxy)
+  .superRefine((value, context) => {
+    for (const name of Object.keys(value.httpHeaders)) {
+      if (Object.keys(value.headers).some((other) => other.toLowerCase() === name.toLowerCase()))
+        context.addIssue({ code: 'custom', path: ['http_headers', name], message: 'is in headers, too' });
+    }
+  })
+  .superRefine((value, context) => {
+    const used = [
+      ['basic_auth', value.basicAuth],
+      ['authorization', value.authorization],
+      ['bearer_token', value.bearerToken],
+      ['bearer_token_file', value.bearerTokenFile],
+      ['oauth2', value.oauth2],
+      ['sigv4', value.sigv4],
+    ].filter(([, held]) => held !== undefined);
+    if (used.length > 1) {
+      context.addIssue({
+        code: 'custom',
+        message: `use one way to authenticate, not ${used.map(([name]) => name).join(' and ')}`,
+      });
+    }
+  });
 
 export const remoteWrite = z
   .array(endpoint)
