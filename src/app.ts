@@ -9,18 +9,21 @@ import {
   SINGLE_TENANT,
   type TenantSettings,
 } from './config/index.ts';
+import { countdown } from './countdown.ts';
+import { endpointProblem } from './endpoint-plan.ts';
 import { LogError } from './log/index.ts';
 import { type OpenLog, openLog } from './open-log.ts';
 import { ReceiverSet } from './receiver-set.ts';
-import { joinExpositions, type ShardHost } from './shard/index.ts';
-import { unbuiltEndpoint } from './shard-plan.ts';
-import { ShardSet } from './shard-set.ts';
+import { joinExpositions } from './shard/index.ts';
+import { type Host, ShardSet } from './shard-set.ts';
 import { createOwnMetrics, type Logger, StageLatencies, traced } from './telemetry/index.ts';
 import { VERSION } from './version.ts';
 
 export interface AppOptions {
   config: Config;
   notes: readonly string[];
+  /** Those of the notes that may tell of a mistake. */
+  warnings?: readonly string[];
   logger: Logger;
   now: () => number;
   /** Something went wrong for good: the process should end. */
@@ -38,13 +41,16 @@ export interface Addresses {
 export class StartError extends Error {}
 
 const RECEIVER_STOP_MS = 5_000;
+/** What the log and the API may take behind the shards. */
+const LOG_CLOSE_MS = 2_000;
+const API_STOP_MS = 1_000;
 
 export class App {
   private readonly options: AppOptions;
   private opened: OpenLog | undefined;
   private shards: ShardSet | undefined;
   private readonly overrides: OverridesWatch;
-  /** Ends the wait for the log while it is being opened. */
+  /** Ends a start that is under way. */
   private readonly opening = new AbortController();
   private readonly latencies = new StageLatencies();
   private readonly metrics = createOwnMetrics();
@@ -89,13 +95,17 @@ export class App {
   /** Starts everything; on failure nothing is left running. @throws StartError, LogError */
   static async start(options: AppOptions): Promise<App> {
     const { config, logger } = options;
-    for (const note of options.notes) logger.info(note);
-    const unbuilt = config.remoteWrite.endpoints.flatMap(unbuiltEndpoint);
-    if (unbuilt.length > 0) throw new StartError(unbuilt.join('\n'));
+    const isWarning = (note: string) => options.warnings?.includes(note) === true;
+    for (const note of options.notes) isWarning(note) ? logger.warn(note) : logger.info(note);
+    const problems = (
+      await Promise.all(config.remoteWrite.endpoints.map((endpoint) => endpointProblem(endpoint)))
+    ).filter(Boolean);
+    if (problems.length > 0) throw new StartError(problems.join('\n'));
     const app = new App(options);
-    const stop = () => app.opening.abort();
+    const stop = () => app.giveUp();
     options.signal?.addEventListener('abort', stop);
     try {
+      if (options.signal?.aborted) stop();
       await app.begin();
     } catch (error) {
       await app.stop(0).catch(() => undefined);
@@ -117,18 +127,33 @@ export class App {
     return this.stopped;
   }
 
+  /** Ends a start, whatever it waits for: the log, another process that has the shards, brokers that are away. */
+  private giveUp(): void {
+    this.opening.abort();
+    const closed = (async () => {
+      await this.shards?.stop(0);
+      await this.opened?.close();
+    })();
+    // `stop` hears of it.
+    closed.catch(() => undefined);
+  }
+
   private async begin(): Promise<void> {
     const { config, logger } = this.options;
+    const { signal } = this.opening;
+    signal.throwIfAborted();
     const api = await this.api.start();
     this.apiAddress = `${api.address}:${api.port}`;
+    signal.throwIfAborted();
     this.opened = await openLog({
       config,
       now: this.options.now,
       logger,
       onLost: (reason) => this.shards?.lost(new LogError('ownership_lost', reason)),
       onPartition: (partition) => this.shards?.addPartition(partition),
-      signal: this.opening.signal,
+      signal,
     });
+    signal.throwIfAborted();
     this.shards = new ShardSet({
       config,
       opened: this.opened,
@@ -138,6 +163,7 @@ export class App {
       onFailed: (error) => this.fail(error),
     });
     await this.shards.start();
+    signal.throwIfAborted();
     this.overrides.start();
     const { log } = this.opened;
     this.receivers = new ReceiverSet({
@@ -155,6 +181,7 @@ export class App {
       now: this.options.now,
     });
     await this.receivers.start();
+    signal.throwIfAborted();
     logger.info(
       { api: this.apiAddress, receivers: this.receivers.addresses, shards: config.shards.own, version: VERSION },
       'spanmill runs',
@@ -179,16 +206,18 @@ export class App {
   }
 
   private async end(deadlineMs: number): Promise<void> {
+    const left = countdown(deadlineMs, () => performance.now());
+    const keepMs = LOG_CLOSE_MS + API_STOP_MS;
     this.overrides.stop();
-    await this.receivers?.stop(Math.min(deadlineMs, RECEIVER_STOP_MS));
+    await this.receivers?.stop(Math.min(left(keepMs), RECEIVER_STOP_MS));
     this.opening.abort();
-    await this.shards?.stop(deadlineMs);
+    await this.shards?.stop(left(keepMs));
     await this.opened?.close();
     await this.shards?.ended();
-    await this.api.stop(1_000);
+    await this.api.stop(API_STOP_MS);
   }
 
-  private get hosts(): readonly ShardHost[] {
+  private get hosts(): readonly Host[] {
     return this.shards?.hosts ?? [];
   }
 
@@ -206,9 +235,10 @@ export class App {
   }
 
   private async ownMetrics(): Promise<{ contentType: string; body: string }> {
+    const reports = this.shards?.reports() ?? [];
     return this.metrics.expose({
-      shards: this.hosts.flatMap((host) => host.shardStats ?? []),
-      ledgers: this.hosts.flatMap((host) => host.ledgerStats ?? []),
+      shards: reports.flatMap(({ stats }) => stats ?? []),
+      ledgers: reports.flatMap(({ ledger }) => ledger ?? []),
       log: this.opened?.stats().embedded,
       kafka: this.opened?.stats().kafka,
       lostRecords: this.shards?.lostRecords ?? 0,
@@ -261,7 +291,7 @@ export class App {
         partitions: stats?.embedded?.partitions ?? [],
         lag: stats?.kafka?.lag ?? new Map(),
       },
-      shards: this.hosts.map((host) => ({ shard: host.shardId, stats: host.shardStats, ledger: host.ledgerStats })),
+      shards: this.shards?.reports() ?? [],
       undecodable: this.shards?.undecodable ?? new Map(),
       endpoints: config.remoteWrite.endpoints.map(({ name, url }) => ({ name, url })),
       latencies: this.latencies.summaries(),

@@ -17,6 +17,8 @@ Flags of run and demo:
   -config.verify           check the configuration, say what is wrong, and end
   -print-config            print the effective configuration (secrets hidden) and end
   -version                 print the version and end
+  -target, -log.level, -server.http-listen-port, -ingest.topic …
+                           Tempo's flags stand for the keys of the file, and win over it
 `;
 
 const io = { stdout: process.stdout, stderr: process.stderr, env: process.env };

@@ -11,7 +11,7 @@ export async function demoCommand(args: readonly string[], io: CommandIo): Promi
   const loaded = loadFromFlags(args, io);
   if (typeof loaded === 'number') return loaded;
   const logger = createLogger(loaded.config.server.logLevel === 'info' ? 'warn' : loaded.config.server.logLevel);
-  return serve(loaded.config, loaded.notes, logger, io, async (app) => {
+  return serve(loaded, logger, io, async (app) => {
     const { api, otlpHttp } = app.listening;
     io.stdout.write(welcome(api, otlpHttp, loaded.config.log.embedded.path));
     const stop = new AbortController();

@@ -2,7 +2,15 @@
 
 import process from 'node:process';
 import { App, StartError } from './app.ts';
-import { type Config, ConfigError, describeEffective, loadConfig } from './config/index.ts';
+import {
+  ConfigError,
+  describeEffective,
+  type Loaded,
+  loadConfig,
+  nearestTempoFlag,
+  tempoFlag,
+} from './config/index.ts';
+import { countdown } from './countdown.ts';
 import { LogError } from './log/index.ts';
 import { ListenError } from './receiver-set.ts';
 import type { CommandIo } from './simulate/index.ts';
@@ -18,17 +26,21 @@ export interface ServeFlags {
   expandEnv: boolean;
   verify: boolean;
   printConfig: boolean;
+  /** What flags of Tempo's stand for: dotted path to value. */
+  set: Record<string, string>;
+  /** Flags of Tempo's that have no effect. */
+  ignored: string[];
 }
 
 export async function serveCommand(args: readonly string[], io: CommandIo): Promise<number> {
   const loaded = loadFromFlags(args, io);
   if (typeof loaded === 'number') return loaded;
   const logger = createLogger(loaded.config.server.logLevel);
-  return serve(loaded.config, loaded.notes, logger, io, async () => () => Promise.resolve());
+  return serve(loaded, logger, io, async () => () => Promise.resolve());
 }
 
 /** Exit code where there is nothing to run; else the configuration. */
-export function loadFromFlags(args: readonly string[], io: CommandIo): { config: Config; notes: string[] } | number {
+export function loadFromFlags(args: readonly string[], io: CommandIo): Loaded | number {
   let flags: ServeFlags;
   try {
     flags = parseFlags(args);
@@ -41,7 +53,9 @@ export function loadFromFlags(args: readonly string[], io: CommandIo): { config:
       ...(flags.configFile === undefined ? { text: '' } : { path: flags.configFile }),
       expandEnv: flags.expandEnv,
       env: io.env,
+      set: flags.set,
     });
+    loaded.notes.push(...flags.ignored);
     if (flags.printConfig) {
       io.stdout.write(`${JSON.stringify(describeEffective(loaded.config), null, 2)}\n`);
       return 0;
@@ -61,8 +75,7 @@ export function loadFromFlags(args: readonly string[], io: CommandIo): { config:
 
 /** Runs the app until a signal or a failure. `whenRunning` may start more; what it returns is stopped first. */
 export async function serve(
-  config: Config,
-  notes: readonly string[],
+  loaded: Loaded,
   logger: Logger,
   io: CommandIo,
   whenRunning: (app: App) => Promise<() => Promise<unknown>>,
@@ -70,7 +83,14 @@ export async function serve(
   const ended = Promise.withResolvers<number>();
   const starting = new AbortController();
   let app: App | undefined;
+  let hasFailed = false;
   let firstSignalMs: number | undefined;
+  let left: ReturnType<typeof countdown> | undefined;
+  const end = (code: number) => {
+    left ??= countdown(STOP_DEADLINE_MS, () => performance.now());
+    starting.abort();
+    ended.resolve(code);
+  };
   const onSignal = (signal: NodeJS.Signals) => {
     if (firstSignalMs !== undefined) {
       // At a terminal, npm passes on the ^C that the terminal sends here as well.
@@ -80,32 +100,33 @@ export async function serve(
     }
     firstSignalMs = Date.now();
     logger.info({ signal }, 'stopping');
-    starting.abort();
-    ended.resolve(0);
+    end(0);
   };
   process.on('SIGTERM', onSignal);
   process.on('SIGINT', onSignal);
   try {
     app = await App.start({
       signal: starting.signal,
-      config,
-      notes,
+      config: loaded.config,
+      notes: loaded.notes,
+      warnings: loaded.warnings,
       logger,
       now: Date.now,
       onFailed: (error) => {
         logger.fatal({ err: error }, 'spanmill can not go on');
-        ended.resolve(1);
+        hasFailed = true;
+        end(1);
       },
     });
     const stopMore = await whenRunning(app);
     const code = await ended.promise;
     await stopMore();
-    await app.stop(STOP_DEADLINE_MS);
+    await app.stop(left!());
     logger.info('stopped');
     return code;
   } catch (error) {
     if (app) throw error;
-    if (starting.signal.aborted) return 0;
+    if (starting.signal.aborted) return hasFailed ? 1 : 0;
     io.stderr.write(`spanmill: ${startProblem(error)}\n`);
     return 1;
   } finally {
@@ -122,7 +143,14 @@ function startProblem(error: unknown): string {
 }
 
 function parseFlags(args: readonly string[]): ServeFlags {
-  const flags: ServeFlags = { configFile: undefined, expandEnv: false, verify: false, printConfig: false };
+  const flags: ServeFlags = {
+    configFile: undefined,
+    expandEnv: false,
+    verify: false,
+    printConfig: false,
+    set: {},
+    ignored: [],
+  };
   for (let i = 0; i < args.length; i++) {
     const [name, inline] = splitFlag(args[i]!);
     const flag = (): boolean => {
@@ -147,7 +175,7 @@ function parseFlags(args: readonly string[]): ServeFlags {
         flags.printConfig = flag();
         break;
       default:
-        throw new Error(`no flag ${args[i]}`);
+        i = tempoArgument(args, i, name, inline, flags);
     }
   }
   return flags;
@@ -157,4 +185,30 @@ function splitFlag(arg: string): [name: string, inline: string | undefined] {
   const match = /^--?([^=]+)(?:=(.*))?$/s.exec(arg);
   if (!match) throw new Error(`"${arg}" is no flag`);
   return [match[1]!, match[2]];
+}
+
+/** A flag that Tempo has. Returns the index of the last argument that belongs to it. */
+function tempoArgument(
+  args: readonly string[],
+  index: number,
+  name: string,
+  inline: string | undefined,
+  flags: ServeFlags,
+): number {
+  const known = tempoFlag(name);
+  if (known === undefined) {
+    const near = nearestTempoFlag(name);
+    throw new Error(`no flag ${args[index]}${near === undefined ? '' : `: did you mean -${near}?`}`);
+  }
+  const next = args[index + 1];
+  const takesNext =
+    inline === undefined &&
+    !known.isBoolean &&
+    next !== undefined &&
+    (known.key !== undefined || !next.startsWith('-'));
+  const value = inline ?? (takesNext ? next : known.isBoolean ? 'true' : undefined);
+  if (known.key === undefined) flags.ignored.push(`command line: -${name}: ignored: ${known.ignored}`);
+  else if (value === undefined) throw new Error(`-${name} needs a value`);
+  else flags.set[known.key] = value;
+  return takesNext ? index + 1 : index;
 }

@@ -1,24 +1,10 @@
-// From the configuration to what one shard's workers need: partitions, identity, tenants' settings, endpoints with their secrets read.
+// From the configuration to what one shard's workers need: partitions, identity, tenants' settings, endpoints.
 
-import { readFileSync } from 'node:fs';
-import { type Config, type RemoteWriteEndpoint, resolveTenants } from './config/index.ts';
+import { type Config, resolveTenants } from './config/index.ts';
+import { endpointPlan } from './endpoint-plan.ts';
 import { type Committed, LogError, type LogSource } from './log/index.ts';
-import { type EndpointPlan, IN_HAND_BYTES, type ShardPlan } from './shard/index.ts';
+import { IN_HAND_BYTES, type ShardPlan } from './shard/index.ts';
 import type { Logger } from './telemetry/index.ts';
-
-/** What an endpoint asks for that this version can't honour: it is refused, never ignored. */
-export function unbuiltEndpoint(endpoint: RemoteWriteEndpoint): string[] {
-  const at = `metrics_generator.storage.remote_write "${endpoint.name}": `;
-  const authorized = endpoint.bearerToken !== undefined || endpoint.bearerTokenFile !== undefined;
-  return [
-    ...(authorized && endpoint.authorizationScheme !== 'Bearer'
-      ? [`${at}authorization.type ${endpoint.authorizationScheme} is not built yet; use Bearer`]
-      : []),
-    ...(endpoint.tls && (endpoint.tls.minVersion !== 'TLS12' || endpoint.tls.maxVersion !== undefined)
-      ? [`${at}tls_config.min_version and max_version are not built yet; TLS 1.2 and newer are used`]
-      : []),
-  ];
-}
 
 /**
  * The entry that all of the shard's partitions have committed: the older one where a commit reached some only. Partitions that came
@@ -67,60 +53,21 @@ export async function shardPlan(config: Config, shard: number, log: LogSource, l
     settings,
     ledgerPath: config.ledger.path,
     ledgerMaxBytes: config.ledger.maxBytes,
-    remoteWrite: config.remoteWrite.endpoints.map(endpointPlan),
+    remoteWrite: config.remoteWrite.endpoints.map((endpoint) => endpointPlan(endpoint)),
     addOrgIdHeader: config.remoteWrite.addOrgIdHeader,
     fatalRecords: [],
-    inHand: new SharedArrayBuffer(IN_HAND_BYTES),
+    inHand: noneInHand(),
     logLevel: logger.level,
   };
 }
 
+/** A worker that ends before it looks at a record had none in hand: zeros would name one. */
+function noneInHand(): SharedArrayBuffer {
+  const inHand = new SharedArrayBuffer(IN_HAND_BYTES);
+  new Float64Array(inHand)[0] = -1;
+  return inHand;
+}
+
 function greatestCommonDivisor(a: number, b: number): number {
   return b === 0 ? a : greatestCommonDivisor(b, a % b);
-}
-
-function endpointPlan(endpoint: RemoteWriteEndpoint): EndpointPlan {
-  const { basicAuth, tls } = endpoint;
-  const bearerToken = secret(endpoint.bearerToken, endpoint.bearerTokenFile);
-  const headers = { ...endpoint.headers };
-  return {
-    name: endpoint.name,
-    url: endpoint.url,
-    timeoutMs: endpoint.remoteTimeoutMs,
-    headers,
-    ...(basicAuth
-      ? {
-          basicAuth: {
-            username: secret(basicAuth.username, basicAuth.usernameFile) ?? '',
-            password: secret(basicAuth.password, basicAuth.passwordFile) ?? '',
-          },
-        }
-      : {}),
-    ...(bearerToken === undefined ? {} : { bearerToken }),
-    ...(tls
-      ? {
-          tls: {
-            ...optional('ca', secret(tls.ca, tls.caFile)),
-            ...optional('cert', secret(tls.cert, tls.certFile)),
-            ...optional('key', secret(tls.key, tls.keyFile)),
-            ...optional('serverName', tls.serverName),
-            insecureSkipVerify: tls.insecureSkipVerify,
-          },
-        }
-      : {}),
-    sendExemplars: endpoint.sendExemplars,
-    minBackoffMs: endpoint.minBackoffMs,
-    maxBackoffMs: endpoint.maxBackoffMs,
-    sampleAgeLimitMs: endpoint.sampleAgeLimitMs,
-    maxSamplesPerSend: endpoint.maxSamplesPerSend,
-    maxParallelRequests: endpoint.maxParallelRequests,
-  };
-}
-
-function secret(inline: string | undefined, file: string | undefined): string | undefined {
-  return file === undefined ? inline : readFileSync(file, 'utf8').trim();
-}
-
-function optional<K extends string>(key: K, value: string | undefined): Partial<Record<K, string>> {
-  return value === undefined ? {} : ({ [key]: value } as Record<K, string>);
 }

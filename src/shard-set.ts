@@ -1,11 +1,16 @@
 // The shards of this process: starts their hosts, recovers one whose worker a record ended, and all of them when another process had the
 // shards in between. Must never leave a host running that may not own its shard any more.
+//
+// Whatever happens to the shards is only noted where it happens: a loss, a host that has gone. One loop, `mend`, looks at what is noted and
+// brings all shards to run, and there is never a second one: two that make the same shard's host would stand in each other's way.
 
 import { type Config, resolveTenants } from './config/index.ts';
+import { FatalRecords, type RecordPosition } from './fatal-records.ts';
 import { LogError } from './log/index.ts';
 import type { OpenLog } from './open-log.ts';
-import { ShardHost, TraceWatch, WorkerDied } from './shard/index.ts';
+import { ShardHost, type ShardHostOptions, TraceWatch, WorkerDied } from './shard/index.ts';
 import { shardPlan } from './shard-plan.ts';
+import { type ShardReport, ShardTotals } from './shard-totals.ts';
 import { type Logger, LogSampler } from './telemetry/index.ts';
 
 export interface ShardSetOptions {
@@ -17,31 +22,63 @@ export interface ShardSetOptions {
   current(): Config;
   /** The shards can't go on. */
   onFailed(error: Error): void;
+  /** Replaced in tests, both. */
+  makeHost?: (options: ShardHostOptions) => Host;
+  retryMs?: number;
 }
+
+export type Host = Pick<
+  ShardHost,
+  | 'abandon'
+  | 'addPartition'
+  | 'configure'
+  | 'ledgerStats'
+  | 'ready'
+  | 'render'
+  | 'shardId'
+  | 'shardStats'
+  | 'start'
+  | 'stop'
+>;
 
 const LOST = 'the shards were lost to another process: nothing is sent until they are ours again';
 const SPLIT =
   'traces are spread over shards, so halves of service graph edges do not meet: key the topic by trace id, or set shards.count to 1';
+const DIED = {
+  try_again: 'a record ended its worker: its shard is recovered, and the record tried again',
+  pass_over: 'a record ended its worker for the third time: it is passed over',
+};
 const WARN_EVERY_MS = 600_000;
-/** More than these are no bad records, but something else that is wrong. */
-const MAX_FATAL_RECORDS = 16;
+/** After the log did not answer. */
+const RETRY_MS = 1_000;
 
 export class ShardSet {
-  hosts: ShardHost[] = [];
+  hosts: Host[] = [];
   /** Undecodable records, by reason. */
   readonly undecodable = new Map<string, number>();
   /** Records that the log deleted before they were folded. */
   lostRecords = 0;
   /** Time between two ledger entries, of all shards; fixed for the life of the process. */
   boundaryMs: number | undefined;
+  /** Another process has the shards, and is waited for. */
+  isElsewhere = false;
   private readonly options: ShardSetOptions;
   private readonly traces: TraceWatch;
   private readonly sampler = new LogSampler(WARN_EVERY_MS);
-  /** Records that ended a worker. */
-  private readonly fatalRecords: [partition: number, offset: number][] = [];
-  private regaining: Promise<void> | undefined;
-  private isStarting = false;
-  private isStopping = false;
+  private readonly fatal = new FatalRecords();
+  private readonly totals = new ShardTotals();
+  /** Hosts that have begun to fold. */
+  private readonly begun = new WeakSet<Host>();
+  /** Hosts that are being ended: their ledgers are locked until then. */
+  private readonly leaving = new Set<Promise<void>>();
+  /** A loss that is not dealt with yet. */
+  private loss: Error | undefined;
+  private mending: Promise<void> | undefined;
+  private isMending = false;
+  private hasStarted = false;
+  /** Resolves when something was noted. */
+  private noted = Promise.withResolvers<void>();
+  private stopping: Promise<void> | undefined;
 
   constructor(options: ShardSetOptions) {
     this.options = options;
@@ -49,36 +86,40 @@ export class ShardSet {
   }
 
   get ready(): boolean {
-    return this.hosts.length > 0 && this.hosts.every((host) => host.ready);
-  }
-
-  get isElsewhere(): boolean {
-    return this.regaining !== undefined;
+    return this.options.config.shards.own.every((shard) => this.hostOf(shard)?.ready);
   }
 
   get splitTraces(): number {
     return this.traces.splitTraces;
   }
 
-  /** Resolves when all fold, over losses of the shards to another process meanwhile. */
-  async start(): Promise<void> {
-    this.isStarting = true;
-    try {
-      await this.startOwned();
-    } finally {
-      this.isStarting = false;
-    }
+  /** Of all shards of this process, those too that have no host now. */
+  reports(): ShardReport[] {
+    return this.options.config.shards.own.map((shard) => {
+      const host = this.hostOf(shard);
+      return this.totals.report(shard, host?.shardStats, host?.ledgerStats);
+    });
   }
 
-  /** Folds and sends what was read, ends. */
-  async stop(deadlineMs: number): Promise<void> {
-    this.isStopping = true;
-    await Promise.all(this.hosts.map((host) => host.stop(deadlineMs)));
+  /** Resolves when all fold, over losses of the shards to another process meanwhile. @throws LogError `log_closed` when stopped before */
+  start(): Promise<void> {
+    return this.mend();
+  }
+
+  /** Folds and sends what was read, ends. Idempotent. */
+  stop(deadlineMs: number): Promise<void> {
+    if (this.stopping === undefined) {
+      const hosts = this.hosts.map((host) => host.stop(deadlineMs));
+      this.stopping = Promise.all([...hosts, ...this.leaving]).then(() => undefined);
+      this.noted.resolve();
+    }
+    return this.stopping;
   }
 
   /** After `stop`, once the log is closed: resolves when nothing is under way any more. */
   async ended(): Promise<void> {
-    await this.regaining;
+    await this.mending?.catch(() => undefined);
+    await Promise.all(this.leaving);
   }
 
   configure(config: Config): void {
@@ -88,64 +129,137 @@ export class ShardSet {
 
   /** The log has a partition more. */
   addPartition(partition: number): void {
-    const shard = partition % this.options.config.shards.count;
-    this.hosts.find(({ shardId }) => shardId === shard)?.addPartition(partition);
+    this.hostOf(partition % this.options.config.shards.count)?.addPartition(partition);
   }
 
   /** Another process may own the shards: all state is dropped, and recovered from the ledger once they are ours again. */
   lost(error: Error): void {
-    // While they are being started, their first commit is refused, and the start begins again.
-    if (this.isStopping || this.regaining || this.isStarting) return;
-    const { logger, opened } = this.options;
-    logger.error({ err: error }, LOST);
-    this.regaining = (async () => {
-      await this.drop();
-      await opened.regain();
-      this.regaining = undefined;
-      if (this.isStopping) return;
-      await this.start();
-      logger.info('the shards are ours again');
-    })().catch((cause) => {
+    if (this.isStopping) return;
+    this.loss ??= error;
+    this.note();
+  }
+
+  private get isStopping(): boolean {
+    return this.stopping !== undefined;
+  }
+
+  private hostOf(shard: number): Host | undefined {
+    return this.hosts.find(({ shardId }) => shardId === shard);
+  }
+
+  private note(): void {
+    this.noted.resolve();
+    // A start that is under way sees it, and so does whoever mends already.
+    if (this.isMending || !this.hasStarted) return;
+    this.mend().catch((cause) => {
       if (!this.isStopping) this.options.onFailed(asError(cause));
     });
   }
 
-  private async startOwned(): Promise<void> {
-    for (;;) {
-      try {
-        for (const shard of this.options.config.shards.own) this.hosts.push(await this.makeHost(shard));
-        await Promise.all(this.hosts.map((host) => this.startHost(host)));
-        return;
-      } catch (error) {
-        if (!isLoss(error) || this.isStopping) throw error;
-        this.options.logger.error({ err: error }, LOST);
-        await this.drop();
-        await this.options.opened.regain();
+  /** Brings all shards to run. @throws LogError `log_closed` when stopped before, and what a process can't go on after */
+  private mend(): Promise<void> {
+    if (!this.isMending) {
+      this.isMending = true;
+      this.mending = this.mendAll();
+    }
+    return this.mending!;
+  }
+
+  private async mendAll(): Promise<void> {
+    let wasElsewhere = false;
+    try {
+      for (;;) {
+        this.noted = Promise.withResolvers();
+        if (this.isStopping) throw new LogError('log_closed', 'stopped while shards were being started');
+        if (this.loss) {
+          wasElsewhere = true;
+          await this.regain();
+        } else if (this.allBegun) break;
+        else await this.startMissing();
       }
+      this.hasStarted = true;
+    } finally {
+      // In one go with the last look: what is noted from now on begins anew.
+      this.isMending = false;
+    }
+    if (wasElsewhere) this.options.logger.info('the shards are ours again');
+  }
+
+  private async regain(): Promise<void> {
+    const { logger, opened } = this.options;
+    logger.error({ err: this.loss }, LOST);
+    this.loss = undefined;
+    this.isElsewhere = true;
+    for (const host of [...this.hosts]) this.drop(host);
+    await Promise.all(this.leaving);
+    if (this.isStopping) return;
+    await opened.regain();
+    this.isElsewhere = false;
+  }
+
+  private get allBegun(): boolean {
+    return this.options.config.shards.own.every((shard) => {
+      const host = this.hostOf(shard);
+      return host !== undefined && this.begun.has(host);
+    });
+  }
+
+  /** Resolves when all shards that have not begun have, or when something was noted meanwhile. */
+  private async startMissing(): Promise<void> {
+    const { own } = this.options.config.shards;
+    try {
+      for (const shard of own) if (!this.hostOf(shard) && !(await this.makeHost(shard))) return;
+      const waiting = this.hosts.filter((host) => !this.begun.has(host));
+      await Promise.race([this.noted.promise, Promise.all(waiting.map((host) => this.startHost(host)))]);
+    } catch (error) {
+      if (this.isStopping || this.loss) return;
+      if (isLoss(error)) this.loss = asError(error);
+      else if (this.hasStarted && isUnavailable(error)) await this.waitForLog(error);
+      else throw error;
     }
   }
 
-  private async startHost(host: ShardHost): Promise<void> {
+  private async startHost(host: Host): Promise<void> {
     await host.start();
+    this.begun.add(host);
     // Those that appeared while it was being made.
     const { config, opened } = this.options;
     for (const partition of opened.log.partitionIds())
       if (partition % config.shards.count === host.shardId) host.addPartition(partition);
   }
 
-  private async drop(): Promise<void> {
-    await Promise.all(this.hosts.splice(0).map((host) => host.abandon()));
+  private async waitForLog(error: unknown): Promise<void> {
+    this.options.logger.error({ err: error }, 'the log does not answer: shards are started again when it does');
+    for (const host of this.hosts.filter((waiting) => !this.begun.has(waiting))) this.drop(host);
+    let timer: NodeJS.Timeout | undefined;
+    const waited = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, this.options.retryMs ?? RETRY_MS);
+    });
+    await Promise.race([this.noted.promise, waited]);
+    clearTimeout(timer);
   }
 
-  private async makeHost(shard: number): Promise<ShardHost> {
+  /** From here on it is no host of this set: what it says is heard no more. */
+  private drop(host: Host): void {
+    this.hosts = this.hosts.filter((other) => other !== host);
+    this.totals.end(host.shardId, host.shardStats, host.ledgerStats);
+    const left = host.abandon().finally(() => this.leaving.delete(left));
+    this.leaving.add(left);
+  }
+
+  /** False: something was noted meanwhile, and there is none. */
+  private async makeHost(shard: number): Promise<boolean> {
     const { config, opened, logger, current } = this.options;
     const { log } = opened;
+    await Promise.all(this.leaving);
     const plan = await shardPlan(config, shard, log, logger);
+    if (this.isStopping || this.loss) return false;
     this.boundaryMs ??= plan.boundaryMs;
     // The settings of now, not of when the process started: from here on `configure` finds the host.
     const settings = resolveTenants(current());
-    return new ShardHost({
-      plan: { ...plan, settings, boundaryMs: this.boundaryMs, fatalRecords: this.fatalRecords },
+    const make = this.options.makeHost ?? ((options: ShardHostOptions) => new ShardHost(options));
+    const host: Host = make({
+      plan: { ...plan, settings, boundaryMs: this.boundaryMs, fatalRecords: this.fatal.passedOver },
       log,
       logger,
       onCommitted: (_tMs, offsets) => log.release(new Map(offsets)),
@@ -153,41 +267,37 @@ export class ShardSet {
         this.undecodable.set(reason, (this.undecodable.get(reason) ?? 0) + 1);
         opened.deadLetter({ partition, offset, reason });
       },
-      ...(config.shards.count > 1 ? { onBatch: (batch) => this.traces.see(shard, batch) } : {}),
+      // With one shard here, no trace is seen in a second one.
+      ...(config.shards.own.length > 1 ? { onBatch: (batch) => this.traces.see(shard, batch) } : {}),
       onGap: ({ from, to }) => {
         this.lostRecords += to - from;
         return config.log.kind === 'kafka' ? config.log.kafka.onLogGap : 'continue';
       },
-      onFailed: (error) => this.failed(shard, error),
+      onFailed: (error) => this.failed(host, error),
     });
+    this.hosts.push(host);
+    return true;
   }
 
-  private failed(shard: number, error: Error): void {
+  private failed(host: Host, error: Error): void {
+    if (this.isStopping || !this.hosts.includes(host)) return;
     if (isLoss(error)) this.lost(error);
-    else if (error instanceof WorkerDied && error.record) this.passOver(shard, error, error.record);
+    else if (error instanceof WorkerDied && error.record) this.died(host, error, error.record);
     else this.options.onFailed(error);
   }
 
-  /** A record that ends a worker would end the next one too: the shard is recovered, and goes on without it. */
-  private passOver(shard: number, error: WorkerDied, record: [partition: number, offset: number]): void {
+  /** A record that ends a worker again and again is passed over; the shard is recovered each time. */
+  private died(host: Host, error: WorkerDied, record: RecordPosition): void {
     const { logger, onFailed } = this.options;
-    const host = this.hosts.find(({ shardId }) => shardId === shard);
-    if (this.isStopping || this.regaining || !host) return;
-    if (this.fatalRecords.length >= MAX_FATAL_RECORDS) {
+    const next = this.fatal.died(record);
+    if (next === 'give_up') {
       onFailed(error);
       return;
     }
-    this.fatalRecords.push(record);
     const [partition, offset] = record;
-    logger.error({ err: error, shard, partition, offset }, 'a record ended its worker: it is passed over');
-    this.hosts = this.hosts.filter((other) => other !== host);
-    (async () => {
-      await host.abandon();
-      if (this.isStopping) return;
-      const next = await this.makeHost(shard);
-      this.hosts.push(next);
-      await this.startHost(next);
-    })().catch((cause) => onFailed(asError(cause)));
+    logger.error({ err: error, shard: host.shardId, partition, offset }, DIED[next]);
+    this.drop(host);
+    this.note();
   }
 
   private warnOfSplitTraces(): void {
@@ -199,6 +309,10 @@ export class ShardSet {
 
 function isLoss(error: unknown): boolean {
   return error instanceof LogError && error.code === 'ownership_lost';
+}
+
+function isUnavailable(error: unknown): boolean {
+  return error instanceof LogError && error.code === 'log_unavailable';
 }
 
 function asError(cause: unknown): Error {

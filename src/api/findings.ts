@@ -1,6 +1,7 @@
 // What is wrong, in plain sentences: what is, and what to look at. It only reads the view; it guesses no cause that the numbers
 // don't show.
 
+import { allReasons, type BoundarySkip } from '../telemetry/index.ts';
 import { count, counted, duration } from './format.ts';
 import type { Finding, PipelineStage, StageId } from './pipeline.ts';
 import type { ShardView, StatusView } from './status-view.ts';
@@ -180,7 +181,9 @@ function troubles(view: StatusView, stage: (id: StageId) => PipelineStage, empty
     view.shards.some(({ isLedgerOverLimit }) => isLedgerOverLimit) &&
       warning('durable', 'The ledger is above its limit: the oldest unsent boundaries are given up.'),
     ...view.endpoints.flatMap((endpoint): (Finding | false)[] => {
-      const { name, lagMs, lastError, samplesFailed, boundariesSkipped } = endpoint;
+      const { name, lagMs, lastError, samplesFailed, samplesNotSent, boundariesSkipped } = endpoint;
+      const skipped = allReasons(boundariesSkipped);
+      const collided = samplesNotSent.relabel_collision;
       const isBehind = lagMs !== undefined && lagMs > UNSENT_MS;
       return [
         !empty.includes('sent') &&
@@ -190,10 +193,15 @@ function troubles(view: StatusView, stage: (id: StageId) => PipelineStage, empty
           samplesFailed > 0 &&
           warning('sent', `${name} refused ${counted(samplesFailed, 'sample')} for good: the log holds its answers.`),
         !empty.includes('sent') &&
-          boundariesSkipped > 0 &&
+          skipped > 0 &&
           warning(
             'sent',
-            `${plural(boundariesSkipped, 'boundary', 'boundaries')} for ${name} were given up; the totals stay right.`,
+            `${plural(skipped, 'boundary', 'boundaries')} for ${name} were given up (${skipReasons(boundariesSkipped)}); the totals stay right.`,
+          ),
+        collided > 0 &&
+          warning(
+            'sent',
+            `write_relabel_configs of ${name} give several series the same labels: ${counted(collided, 'sample')} were not sent.`,
           ),
       ];
     }),
@@ -239,4 +247,18 @@ function warning(stage: StageId, text: string): Finding {
 
 function info(stage: StageId, text: string): Finding {
   return { severity: 'info', stage, text };
+}
+
+const SKIPPED: Record<BoundarySkip, string> = {
+  age: 'older than sample_age_limit',
+  ledger_full: 'no room in the ledger',
+  behind: 'it can’t keep up',
+  window: 'too old for the receiver',
+};
+
+function skipReasons(byReason: Readonly<Record<BoundarySkip, number>>): string {
+  return (Object.keys(SKIPPED) as BoundarySkip[])
+    .filter((reason) => byReason[reason] > 0)
+    .map((reason) => `${SKIPPED[reason]}: ${byReason[reason]}`)
+    .join(', ');
 }

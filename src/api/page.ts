@@ -2,6 +2,7 @@
 // browser is told to run nothing.
 
 import { createHash } from 'node:crypto';
+import { allReasons } from '../telemetry/index.ts';
 import { count, duration, size, utc } from './format.ts';
 import { Html, html, type Part } from './html.ts';
 import { STYLE } from './page-style.ts';
@@ -130,7 +131,7 @@ function endpointsTable({ endpoints }: StatusView): Html {
       { head: 'Endpoint', cell: (e) => html`${e.name}<br><span class="soft">${e.url}</span>`, kind: 't wrap' },
       { head: 'Samples', cell: (e) => count(e.samplesSent) },
       { head: 'Refused', cell: (e) => count(e.samplesFailed) },
-      { head: 'Skipped', cell: (e) => count(e.boundariesSkipped) },
+      { head: 'Skipped', cell: (e) => count(allReasons(e.boundariesSkipped)) },
       { head: 'Retries', cell: (e) => count(e.retries) },
       { head: 'Settled (UTC)', cell: (e) => utc(e.settledMs) ?? '–' },
       { head: 'Behind', cell: (e) => (e.lagMs === undefined ? '–' : duration(e.lagMs)) },

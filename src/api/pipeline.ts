@@ -1,6 +1,7 @@
 // The way of a span, stage by stage, with what came through and what was dropped at each: so that somebody with an empty graph sees
 // where it ends. Counts are since the start of the process; series are those alive now.
 
+import { allReasons } from '../telemetry/index.ts';
 import { findingsOf } from './findings.ts';
 import type { StatusView } from './status-view.ts';
 import { discarded, familiesOf, insideSlack, makesGraph, sumOf } from './tenant-sums.ts';
@@ -189,7 +190,8 @@ function sent(view: StatusView): PipelineStage {
     {
       drops: [
         { reason: 'refused', count: total((e) => e.samplesFailed), unit: 'sample' },
-        { reason: 'skipped', count: total((e) => e.boundariesSkipped), unit: 'boundary' },
+        { reason: 'skipped', count: total((e) => allReasons(e.boundariesSkipped)), unit: 'boundary' },
+        { reason: 'relabelled', count: total((e) => allReasons(e.samplesNotSent)), unit: 'sample' },
       ],
       note: isOff ? 'no remote-write endpoint is configured' : 'taken by remote-write endpoints',
       isOff,

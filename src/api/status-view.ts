@@ -3,7 +3,14 @@
 
 import type { PartitionStats } from '../log/index.ts';
 import type { EndpointStats, LedgerStats, ShardStats, TenantStats } from '../shard/index.ts';
-import { mergeStages, type ReceiverTotals, type StageSummary, splitDiscardKey } from '../telemetry/index.ts';
+import {
+  addCounts,
+  mergeStages,
+  noCounts,
+  type ReceiverTotals,
+  type StageSummary,
+  splitDiscardKey,
+} from '../telemetry/index.ts';
 
 export interface StatusView {
   version: string;
@@ -216,16 +223,12 @@ function mergeEndpoints(configured: StatusParts['endpoints'], ledgers: readonly 
         settledMs === undefined || committedMs === undefined ? undefined : Math.max(0, committedMs - settledMs);
       const sum = byName.get(stats.name);
       if (!sum) {
-        byName.set(stats.name, { ...stats, settledMs, lagMs });
+        byName.set(stats.name, { ...structuredClone(stats), settledMs, lagMs });
         continue;
       }
       sum.settledMs = smaller(sum.settledMs, settledMs);
       sum.lagMs = larger(sum.lagMs, lagMs);
-      sum.samplesSent += stats.samplesSent;
-      sum.samplesFailed += stats.samplesFailed;
-      sum.boundariesSent += stats.boundariesSent;
-      sum.boundariesSkipped += stats.boundariesSkipped;
-      sum.repeatsRefused += stats.repeatsRefused;
+      addCounts(sum, stats);
       sum.retries += stats.retries;
       sum.lastError ??= stats.lastError;
     }
@@ -239,11 +242,7 @@ function unusedEndpoint(name: string, url: string): EndpointView {
     url,
     settledMs: undefined,
     lagMs: undefined,
-    samplesSent: 0,
-    samplesFailed: 0,
-    boundariesSent: 0,
-    boundariesSkipped: 0,
-    repeatsRefused: 0,
+    ...noCounts(),
     retries: 0,
     lastError: undefined,
   };

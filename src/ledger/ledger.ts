@@ -199,8 +199,19 @@ class LocalLedger implements Ledger {
 
   async baseBefore(tMs: number): Promise<Entry | undefined> {
     this.assertOpen();
+    const base = this.usableBase(tMs);
+    return base && this.load(base);
+  }
+
+  /** T of what `baseBefore` gives, without reading it. */
+  baseTimeBefore(tMs: number): number | undefined {
+    return this.usableBase(tMs)?.tMs;
+  }
+
+  /** One that the entries after it are there for. */
+  private usableBase(tMs: number) {
     const base = this.newestBase(tMs);
-    return base === undefined || base.tMs < oldestMs(this.inventory) ? undefined : this.load(base);
+    return base === undefined || base.tMs < oldestMs(this.inventory) ? undefined : base;
   }
 
   prune(settledFloorMs: number): Promise<number> {

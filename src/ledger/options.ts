@@ -106,6 +106,8 @@ export interface Ledger {
   read(afterTMs: number): AsyncIterable<Entry>;
   /** The newest base with T <= `tMs`. */
   baseBefore(tMs: number): Promise<Entry | undefined>;
+  /** T of what `baseBefore` gives, without reading it. */
+  baseTimeBefore(tMs: number): number | undefined;
   /**
    * Deletes what is below the newest base with T <= `settledFloorMs`. That base and everything after it stay.
    * @returns bytes that were freed

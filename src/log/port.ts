@@ -46,6 +46,9 @@ export interface LogBatch {
   readAtMs: number;
 }
 
+/** What a record takes in a batch beside its value: offset, timestamp, encoding, tenant and start. */
+export const RECORD_HEAD_BYTES = 23;
+
 /** Said when everything up to `end` has been delivered: at `wallMs` the partition ended at `end` (the next offset to be written). */
 export interface EndMark {
   partition: number;
@@ -54,6 +57,11 @@ export interface EndMark {
 }
 
 export interface LogListener {
+  /**
+   * Bytes that a batch may have, RECORD_HEAD_BYTES of each record among them; a larger record comes alone. Absent: as the log likes.
+   * Looked at anew for each delivery.
+   */
+  readonly batchBytes?: number;
   onBatch(batch: LogBatch): void;
   onEnd(mark: EndMark): void;
   /** The partition can't be read any more (damaged segment, broker refused): the shard that owns it must stop. */
@@ -102,13 +110,19 @@ export interface CommitFence {
   committed(): Promise<Map<number, Committed>>;
 }
 
+export interface RecordIdentity {
+  timestampMs: number;
+  /** CRC-32C of its bytes as they are delivered. Absent where they are made anew at each reading: another version may make others. */
+  crc?: number;
+}
+
 export interface LogSource {
   /** Names this log for good: a restart keeps it, another log has another one. */
   readonly identity: string;
   partitionIds(): readonly number[];
   bounds(partition: number): Promise<LogBounds>;
-  /** The timestamp and CRC of one record, to tell whether the log is still the one a position was taken from. Undefined if it is gone. */
-  identify(partition: number, offset: number): Promise<{ timestampMs: number; crc: number } | undefined>;
+  /** What one record is told by, to see whether the log is still the one a position was taken from. Undefined if it is gone. */
+  identify(partition: number, offset: number): Promise<RecordIdentity | undefined>;
   /** Reads each named partition from its offset on, for ever. An end mark follows at once when the end is reached, and again every 250 ms while idle. */
   consume(from: ReadonlyMap<number, number>, listener: LogListener): LogConsumer;
   /** Records below these offsets are in a durable ledger: retention may delete them, and nothing above. */

@@ -59,7 +59,12 @@ async function run({ settings, listen, flushDeadlineMs }: RelayFlags, io: RelayI
   try {
     if (listen !== undefined) {
       server = await startOwnServer(listen, () =>
-        renderOwnMetrics({ counts, endpoint: endpoint.stats(), trackedSeries: table.size }),
+        renderOwnMetrics({
+          counts,
+          endpoint: endpoint.stats(),
+          remoteStorage: endpoint.metrics(),
+          trackedSeries: table.size,
+        }),
       ).catch((error: Error) => {
         log(`can't listen: ${error.message}`);
         return undefined;

@@ -1,11 +1,14 @@
-// The relay about itself, as Prometheus text.
+// The relay about itself, as Prometheus text: its scrapes under names of its own, its endpoint under those that Prometheus
+// has for its remote write, so that its alerts hold here too.
 
-import type { RemoteWriteStats } from 'remote-write-ts';
+import { type MetricFamily, type RemoteWriteStats, renderMetrics } from 'remote-write-ts';
 import type { RelayCounts } from './relay.ts';
 
 export interface OwnState {
   counts: RelayCounts;
   endpoint: RemoteWriteStats;
+  /** Of the same endpoint, from `metrics()`. */
+  remoteStorage: readonly MetricFamily[];
   trackedSeries: number;
 }
 
@@ -91,14 +94,15 @@ export const OWN_METRICS: readonly OwnMetric[] = [
 ];
 
 export function renderOwnMetrics(state: OwnState): string {
-  const lines: string[] = [];
-  for (const { name, type, help, label, values } of OWN_METRICS) {
-    lines.push(`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`);
+  const own = OWN_METRICS.map(({ name, type, help, label, values }): MetricFamily => {
     const held = values(state);
-    if (typeof held === 'number') lines.push(`${name} ${held}`);
-    else for (const [value, count] of Object.entries(held)) lines.push(`${name}{${label}="${value}"} ${count}`);
-  }
-  return `${lines.join('\n')}\n`;
+    const samples =
+      typeof held === 'number'
+        ? [{ name, labels: [], value: held }]
+        : Object.entries(held).map(([word, value]) => ({ name, labels: [[label!, word] as const], value }));
+    return { name, type, help, samples };
+  });
+  return renderMetrics([...own, ...state.remoteStorage]);
 }
 
 function fates({ sent, failed, dropped }: RemoteWriteStats, kind: 'samples' | 'exemplars'): Record<string, number> {

@@ -1,6 +1,7 @@
 // The relay's own address: is it there, and how is it going.
 
 import { createServer } from 'node:http';
+import { TEXT_FORMAT } from 'remote-write-ts';
 
 export interface OwnServer {
   /** The real one, also where 0 was asked for. */
@@ -20,7 +21,7 @@ export async function startOwnServer(
       response.writeHead(status, { 'content-type': type }).end(body);
     if (!isRead) reply(405, 'only GET\n');
     else if (path === '/-/ready' || path === '/-/healthy') reply(200, 'the relay runs\n');
-    else if (path === '/metrics') reply(200, metrics(), 'text/plain; version=0.0.4; charset=utf-8');
+    else if (path === '/metrics') reply(200, metrics(), TEXT_FORMAT);
     else reply(404, 'there are /-/ready, /-/healthy and /metrics\n');
   });
   await new Promise<void>((resolve, reject) => {

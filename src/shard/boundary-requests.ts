@@ -3,124 +3,112 @@
 // series two samples of one time.
 
 import {
-  type EncodedExemplar,
+  type Exemplar,
   encodeExemplarLabels,
-  encodeLabels,
   MAX_EXEMPLAR_CHARACTERS,
   type NativeHistogram,
-  WriteRequestBuilder,
+  type Point,
 } from 'remote-write-ts';
+import type { RelabelRule } from '../config/index.ts';
 import {
+  exemplarIds,
   type ImageRow,
   type NativeState,
+  type SeriesExemplar,
   type SeriesSpec,
-  seriesLabels,
+  SPAN_ID_LABEL,
+  seriesExemplars,
   seriesValues,
   type TableImage,
   type TenantImage,
-  traceIdText,
 } from '../registry/index.ts';
+import type { NotSent } from '../telemetry/index.ts';
 import { nativeHistogram, zeroHistogram } from './native-histograms.ts';
+import { type Ended, endOf, isSent, keyOf, SentSeries } from './sent-series.ts';
 
-/** One sample or native histogram of a request before it is encoded: kept so that a refused request can be split. */
-export type PendingSample = { labels: Uint8Array; timestampMs: number } & (
-  | { kind: 'sample'; value: number; exemplars: readonly EncodedExemplar[] }
-  | { kind: 'histogram'; histogram: NativeHistogram; exemplars: readonly EncodedExemplar[] }
-  | { kind: 'stale' }
-  | { kind: 'stale_histogram' }
-);
-
+/** In requests of at most so many points as asked for, in the order in which they are to arrive. */
 export interface BoundaryRequests {
-  zeros: PendingSample[][];
-  values: PendingSample[][];
-  stales: PendingSample[][];
+  zeros: Point[][];
+  values: Point[][];
+  stales: Point[][];
+  /** Values that aren't sent, by reason. */
+  notSent: Record<NotSent, number>;
 }
 
-/** A series that ended, and how its end is said. */
-interface Ended {
-  labels: Uint8Array;
-  kind: 'stale' | 'stale_histogram';
-}
+const NO_EXEMPLARS: readonly Exemplar[] = [];
 
-const NO_EXEMPLARS: readonly EncodedExemplar[] = [];
+/** What is gathered of a boundary. */
+interface Gathered {
+  zeros: Point[];
+  values: Point[];
+  /** Series of rows that ended, by `keyOf`; those that another row has now are taken out. */
+  ended: Map<string, Ended>;
+  notSent: Record<NotSent, number>;
+}
 
 export class BoundaryEncoder {
-  private readonly common: Readonly<Record<string, string>>;
   private readonly maxSamples: number;
   private readonly sendExemplars: boolean;
-  /** Label bytes of a row's series, made once; they go with the row. */
-  private readonly labels = new WeakMap<ImageRow, Uint8Array[]>();
+  private readonly series: SentSeries;
   /** When each native histogram had been reset last as it was said last, by index of the series. */
   private readonly resets = new WeakMap<ImageRow, number[]>();
-  private readonly builder = new WriteRequestBuilder();
 
   constructor(common: Readonly<Record<string, string>>, maxSamples: number, sendExemplars: boolean) {
-    this.common = common;
     this.maxSamples = maxSamples;
     this.sendExemplars = sendExemplars;
+    this.series = new SentSeries(common);
+  }
+
+  /** From the boundary that `image` comes to next on, series are relabelled by these rules. */
+  relabel(rules: readonly RelabelRule[], image: TenantImage): void {
+    this.series.setRules(rules, image);
+  }
+
+  /** The boundary that was asked for last was sent. */
+  said(): void {
+    this.series.said();
   }
 
   requests(image: TenantImage, tMs: number): BoundaryRequests {
-    const zeros: PendingSample[] = [];
-    const values: PendingSample[] = [];
-    const ended = new Map<string, Ended>();
+    const ended = new Map(this.series.renamed);
+    const gathered: Gathered = { zeros: [], values: [], ended, notSent: { relabel: 0, relabel_collision: 0 } };
     for (const table of [...image.tables.values(), ...image.replaced]) this.endedSeries(table, ended);
-    for (const table of image.tables.values()) this.liveRows(table, tMs, zeros, values, ended);
-    const stales = [...ended.values()].map((end): PendingSample => ({ ...end, timestampMs: tMs }));
-    return { zeros: this.cut(zeros), values: this.cut(values), stales: this.cut(stales) };
-  }
-
-  /** The compressed request body. */
-  encode(samples: readonly PendingSample[]): Uint8Array {
-    this.builder.reset();
-    for (const sample of samples) this.add(sample);
-    return this.builder.finish();
-  }
-
-  private add(sample: PendingSample): void {
-    const { builder } = this;
-    const { labels, timestampMs } = sample;
-    if (sample.kind === 'stale') builder.addStale(labels, timestampMs);
-    else if (sample.kind === 'stale_histogram') builder.addStaleHistogram(labels, timestampMs);
-    else if (sample.kind === 'histogram') {
-      builder.addHistogram(labels, sample.histogram, timestampMs, sample.exemplars);
-    } else if (sample.exemplars.length > 0) {
-      builder.addSampleWithExemplars(labels, sample.value, timestampMs, sample.exemplars);
-    } else builder.addSample(labels, sample.value, timestampMs);
+    for (const table of image.tables.values()) this.liveRows(table, tMs, gathered);
+    const { zeros, values, notSent } = gathered;
+    const stales = [...ended.values()].map((end): Point => ({ ...end, timestampMs: tMs }));
+    return { zeros: this.cut(zeros), values: this.cut(values), stales: this.cut(stales), notSent };
   }
 
   /**
-   * @param ended series of rows that ended; those that another row has now are taken out. They have no stale marker, so the zero
-   * sample declares their new beginning, also that of a sum, which is born without one.
+   * Of the ended series those that another row has now have no stale marker, so the zero sample declares their new beginning, also that
+   * of a sum, which is born without one.
    */
-  private liveRows(
-    table: TableImage,
-    tMs: number,
-    zeros: PendingSample[],
-    values: PendingSample[],
-    ended: Map<string, Ended>,
-  ): void {
+  private liveRows(table: TableImage, tMs: number, { zeros, values, ended, notSent }: Gathered): void {
     const out = new Float64Array(table.series.length);
     for (const row of table.rows.values()) {
       seriesValues(table.series, row.values, 0, out);
-      const allLabels = this.labelsOf(table, row);
+      const allSeries = this.series.of(table, row);
       for (let i = 0; i < table.series.length; i++) {
         const spec = table.series[i]!;
         if (!hasSeries(row, spec)) continue;
-        const labels = allLabels[i]!;
+        const series = allSeries[i]!;
+        if (!isSent(series)) {
+          notSent[series]++;
+          continue;
+        }
         const native = nativeOf(row, spec);
         const isNew = (row.unborn & (1 << spec.part)) !== 0;
-        const isBack = isNew && ended.size > 0 && ended.delete(textOf(labels));
+        const isBack = ended.size > 0 && ended.delete(keyOf(series)) && isNew;
         if ((isNew && spec.zero) || (isBack && spec.type !== 'gauge')) {
-          const at = { labels, timestampMs: row.zeroMs, exemplars: NO_EXEMPLARS };
+          const at = { series, timestampMs: row.zeroMs };
           zeros.push(
             native
               ? { kind: 'histogram', histogram: zeroHistogram(native.schema), ...at }
               : { kind: 'sample', value: 0, ...at },
           );
         }
-        const exemplars = this.sendExemplars ? exemplarsOf(table, row, spec, native, tMs) : NO_EXEMPLARS;
-        const at = { labels, timestampMs: tMs, exemplars };
+        const exemplars = this.sendExemplars ? exemplarsOf(table, row, spec, tMs) : NO_EXEMPLARS;
+        const at = { series, timestampMs: tMs, startMs: startOf(row, spec, native), exemplars };
         values.push(
           native
             ? { kind: 'histogram', histogram: this.histogram(row, i, native, isNew), ...at }
@@ -145,47 +133,34 @@ export class BoundaryEncoder {
 
   private endedSeries(table: TableImage, ended: Map<string, Ended>): void {
     for (const row of table.ended) {
-      const labels = this.labelsOf(table, row);
+      const series = this.series.end(table, row);
       table.series.forEach((spec, i) => {
-        if (!hasSeries(row, spec)) return;
-        ended.set(textOf(labels[i]!), {
-          labels: labels[i]!,
-          kind: spec.kind === 'native' ? 'stale_histogram' : 'stale',
-        });
+        const one = series[i]!;
+        if (hasSeries(row, spec) && isSent(one)) ended.set(keyOf(one), endOf(one, spec));
       });
     }
   }
 
-  private labelsOf(table: TableImage, row: ImageRow): Uint8Array[] {
-    let labels = this.labels.get(row);
-    if (!labels) {
-      labels = table.series.map((spec) =>
-        encodeLabels([...seriesLabels(table.schema, row.labels, row.overflow, spec, this.common)]),
-      );
-      this.labels.set(row, labels);
-    }
-    return labels;
-  }
-
   /** Native histograms apart: a receiver that takes none refuses nothing else. */
-  private cut(samples: readonly PendingSample[]): PendingSample[][] {
+  private cut(samples: readonly Point[]): Point[][] {
     const histograms = samples.filter(isHistogram);
     const others = histograms.length === 0 ? samples : samples.filter((sample) => !isHistogram(sample));
     return [others, histograms].flatMap((group) => {
-      const requests: PendingSample[][] = [];
+      const requests: Point[][] = [];
       for (let i = 0; i < group.length; i += this.maxSamples) requests.push(group.slice(i, i + this.maxSamples));
       return requests;
     });
   }
 }
 
-function isHistogram({ kind }: PendingSample): boolean {
+function isHistogram({ kind }: Point): boolean {
   return kind === 'histogram' || kind === 'stale_histogram';
 }
 
-/** One character a byte: label bytes as a key. */
-function textOf(labels: Uint8Array): string {
-  return Buffer.from(labels.buffer, labels.byteOffset, labels.length).toString('latin1');
+/** When counting began, for 2.0; 0 = not known, and of a gauge, which counts nothing. */
+function startOf(row: ImageRow, spec: SeriesSpec, native: NativeState | undefined): number {
+  if (spec.type === 'gauge') return 0;
+  return native && row.startMs > 0 ? Math.max(row.startMs, native.resetMs) : row.startMs;
 }
 
 function nativeOf(row: ImageRow, spec: SeriesSpec): NativeState | undefined {
@@ -197,45 +172,59 @@ function hasSeries(row: ImageRow, spec: SeriesSpec): boolean {
   return (row.admitted & (1 << spec.part)) !== 0 && (spec.kind !== 'native' || nativeOf(row, spec) !== undefined);
 }
 
-/**
- * Of a bucket the last one: several boundaries may have come together in one. Of a native histogram all that it keeps, ascending by
- * value as receivers want them; it keeps none where classic buckets beside it have them.
- */
-function exemplarsOf(
-  table: TableImage,
-  row: ImageRow,
-  spec: SeriesSpec,
-  native: NativeState | undefined,
-  tMs: number,
-): readonly EncodedExemplar[] {
-  if (native) return native.exemplars.flatMap(({ value, traceId }) => encodeExemplar(table, value, traceId, tMs) ?? []);
-  if (row.exemplars.length === 0 || spec.exemplarSlot < 0) return NO_EXEMPLARS;
-  const exemplar = row.exemplars.findLast((e) => e.bucket === spec.exemplarSlot);
-  const encoded = exemplar && encodeExemplar(table, exemplar.value, exemplar.traceId, tMs);
-  return encoded ? [encoded] : NO_EXEMPLARS;
+function exemplarsOf(table: TableImage, row: ImageRow, spec: SeriesSpec, tMs: number): readonly Exemplar[] {
+  const exemplars = seriesExemplars(table.schema, row, spec);
+  if (exemplars.length === 0) return NO_EXEMPLARS;
+  return exemplars.flatMap((exemplar) => encodeExemplar(table, exemplar, tMs) ?? []);
 }
 
 /** Nothing for an id that was never one of OpenTelemetry's: receivers drop what is longer than OpenMetrics allows. */
-function encodeExemplar(
-  table: TableImage,
-  value: number,
-  traceId: Uint8Array,
-  tMs: number,
-): EncodedExemplar | undefined {
-  const id = traceIdText(traceId);
-  if (id === '' || table.schema.exemplarLabel.length + id.length > MAX_EXEMPLAR_CHARACTERS) return undefined;
-  const labels = exemplarTemplate(table, id.length).slice();
-  for (let i = 0, at = labels.length - id.length; i < id.length; i++, at++) labels[at] = id.charCodeAt(i);
-  return { labels, value, timestampMs: tMs };
+function encodeExemplar(table: TableImage, exemplar: SeriesExemplar, tMs: number): Exemplar | undefined {
+  const { trace, span } = exemplarIds(exemplar);
+  const { exemplarLabel } = table.schema;
+  const spanCharacters = span === '' ? 0 : SPAN_ID_LABEL.length + span.length;
+  if (trace === '' || exemplarLabel.length + trace.length + spanCharacters > MAX_EXEMPLAR_CHARACTERS) return undefined;
+  const { bytes, traceAt, spanAt } = exemplarTemplate(table, trace.length, span.length);
+  const labels = bytes.slice();
+  fill(labels, traceAt, trace);
+  fill(labels, spanAt, span);
+  const pairs: [string, string][] = [[exemplarLabel, trace]];
+  if (span !== '') pairs.splice(SPAN_ID_LABEL < exemplarLabel ? 0 : 1, 0, [SPAN_ID_LABEL, span]);
+  return { labels, pairs, value: exemplar.value, timestampMs: tMs };
 }
 
-/** By the length of the id. */
-const exemplarTemplates = new WeakMap<TableImage, Uint8Array[]>();
+function fill(bytes: Uint8Array, at: number, text: string): void {
+  for (let i = 0; i < text.length; i++) bytes[at + i] = text.charCodeAt(i);
+}
 
-/** Encoded labels whose last bytes, the id's, are to be filled in: there are too many exemplars to check and encode each one's labels. */
-function exemplarTemplate(table: TableImage, idLength: number): Uint8Array {
-  const templates = exemplarTemplates.get(table) ?? [];
+/** Encoded labels, and where the ids are to be filled in. */
+interface ExemplarTemplate {
+  bytes: Uint8Array;
+  traceAt: number;
+  spanAt: number;
+}
+
+/** By the lengths of the ids. */
+const exemplarTemplates = new WeakMap<TableImage, Map<number, ExemplarTemplate>>();
+const TRACE_BLANK = '\u0001';
+const SPAN_BLANK = '\u0002';
+
+/** There are too many exemplars to check and encode each one's labels. */
+function exemplarTemplate(table: TableImage, traceLength: number, spanLength: number): ExemplarTemplate {
+  const templates = exemplarTemplates.get(table) ?? new Map<number, ExemplarTemplate>();
   exemplarTemplates.set(table, templates);
-  templates[idLength] ??= encodeExemplarLabels([[table.schema.exemplarLabel, '0'.repeat(idLength)]]);
-  return templates[idLength];
+  // Both are below MAX_EXEMPLAR_CHARACTERS.
+  const key = traceLength * MAX_EXEMPLAR_CHARACTERS + spanLength;
+  let template = templates.get(key);
+  if (template === undefined) {
+    const trace = TRACE_BLANK.repeat(traceLength);
+    const span = SPAN_BLANK.repeat(spanLength);
+    const pairs: [string, string][] = [[table.schema.exemplarLabel, trace]];
+    if (span !== '') pairs.push([SPAN_ID_LABEL, span]);
+    const bytes = encodeExemplarLabels(pairs);
+    const text = Buffer.from(bytes).toString('latin1');
+    template = { bytes, traceAt: text.lastIndexOf(trace), spanAt: text.lastIndexOf(span) };
+    templates.set(key, template);
+  }
+  return template;
 }

@@ -3,14 +3,15 @@
 
 import { doubleText } from '../bytes/index.ts';
 import {
+  exemplarLabels,
   type ImageRow,
   type NativeState,
   type SeriesSpec,
+  seriesExemplars,
   seriesLabels,
   seriesValues,
   type TableImage,
   type TenantImage,
-  traceIdText,
 } from '../registry/index.ts';
 
 export const TEXT_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
@@ -90,15 +91,19 @@ function seriesLine(
 ): string {
   const labels = seriesLabels(table.schema, row.labels, row.overflow, spec, common);
   labels.delete('__name__');
-  const line = `${spec.name}{${[...labels]
+  const line = `${spec.name}{${pairsText([...labels])}} ${doubleText(value)}`;
+  // OpenMetrics has one exemplar a line, none of a histogram that is native.
+  const exemplar = openMetrics && spec.kind !== 'native' ? seriesExemplars(table.schema, row, spec).at(-1) : undefined;
+  if (!exemplar) return `${line}\n`;
+  const ids = pairsText(Object.entries(exemplarLabels(table.schema, exemplar)));
+  return `${line} # {${ids}} ${doubleText(exemplar.value)} ${tMs / 1000}\n`;
+}
+
+function pairsText(pairs: [name: string, text: string][]): string {
+  return pairs
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([name, text]) => `${name}="${escapeLabel(text)}"`)
-    .join(',')}} ${doubleText(value)}`;
-  const exemplar =
-    openMetrics && spec.exemplarSlot >= 0 ? row.exemplars.findLast((e) => e.bucket === spec.exemplarSlot) : undefined;
-  if (!exemplar) return `${line}\n`;
-  const id = traceIdText(exemplar.traceId);
-  return `${line} # {${table.schema.exemplarLabel}="${id}"} ${doubleText(exemplar.value)} ${tMs / 1000}\n`;
+    .join(',');
 }
 
 function escapeLabel(text: string): string {

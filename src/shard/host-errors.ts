@@ -17,9 +17,15 @@ export class WorkerDied extends Error {
   }
 }
 
+/** The log does not answer now: it may later. */
+export function isUnavailable(error: unknown): boolean {
+  return error instanceof LogError && error.code === 'log_unavailable';
+}
+
 /** The log's error, with its code, said of a partition. */
 export function partitionError(partition: number, error: Error): Error {
-  const message = `partition ${partition}: ${error.message}`;
+  const name = `partition ${partition}`;
+  const message = new RegExp(`\\b${name}\\b`).test(error.message) ? error.message : `${name}: ${error.message}`;
   return error instanceof LogError
     ? new LogError(error.code, message, { cause: error })
     : new Error(message, { cause: error });

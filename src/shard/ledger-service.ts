@@ -16,7 +16,7 @@ import { ENGINE } from './engine.ts';
 import { EntryFeed } from './entry-feed.ts';
 import { exposition } from './exposition.ts';
 import type { FromLedger, LedgerStats, LedgerToShard, Position, ShardPlan, SnapshotContent } from './protocol.ts';
-import { type MakeSender, Senders } from './senders.ts';
+import { type MakeWriter, Senders } from './senders.ts';
 
 /** A base is asked for when the entries since the last one are this large and as large as it, or this many. */
 const BASE_AFTER_BYTES = 8 << 20;
@@ -32,7 +32,7 @@ export interface LedgerServiceOptions {
   now(): number;
   logger: Logger;
   /** Replaced in tests, all three. */
-  makeSender?: MakeSender;
+  makeWriter?: MakeWriter;
   sleep?: (waitMs: number) => Promise<void>;
   baseAfterEntries?: number;
 }
@@ -169,7 +169,7 @@ export class LedgerService {
       entries: this.entries,
       sizeBytes: this.ledger.sizeBytes(),
       overLimit: this.ledger.overLimit(),
-      endpoints: this.senders.stats(),
+      endpoints: this.senders?.stats() ?? [],
       latencies: this.latencies.summaries(),
     };
   }
@@ -193,7 +193,7 @@ export class LedgerService {
     this.bytesSinceBase += sizeBytes;
     const wantsBase = !this.isBaseAsked && this.baseIsDue();
     this.isBaseAsked ||= wantsBase;
-    this.options.toShard({ type: 'committed', tMs: content.tMs, wantsBase });
+    this.options.toShard({ type: 'committed', wantsBase });
     this.show(content);
     await this.senders.renewHeaders(content.sections);
     for (const tenant of tenants) this.senders.start(tenant, beforeMs);
@@ -204,7 +204,6 @@ export class LedgerService {
       type: 'committed',
       tMs: content.tMs,
       offsets: content.offsets,
-      firstUnsettledMs: this.senders.firstUnsettledMs(),
     });
   }
 
@@ -279,7 +278,9 @@ export class LedgerService {
   /** Nothing that an unsettled boundary needs is ever pruned. */
   private async prune(): Promise<void> {
     try {
-      await this.ledger.prune(Math.min(this.newestBaseMs, this.senders.firstUnsettledMs() ?? Number.POSITIVE_INFINITY));
+      await this.ledger.prune(
+        Math.min(this.newestBaseMs, this.senders.settledEverywhereMs() ?? Number.POSITIVE_INFINITY),
+      );
     } catch (error) {
       if (!(error instanceof LedgerError && (error.isRetryable || error.code === 'ledger_closed'))) throw error;
       this.options.logger.error({ err: error }, 'the ledger could not be pruned');
@@ -287,7 +288,7 @@ export class LedgerService {
   }
 
   private makeSenders(recoveredMs: number): Senders {
-    const { plan, now, logger, makeSender } = this.options;
+    const { plan, now, logger, makeWriter } = this.options;
     return new Senders({
       plan,
       ledger: this.ledger,
@@ -297,7 +298,7 @@ export class LedgerService {
       now,
       logger,
       latencies: this.latencies,
-      makeSender,
+      makeWriter,
       onSettled: (tMs) => this.settled(tMs),
       onFailed: (error) => this.failed(error),
     });

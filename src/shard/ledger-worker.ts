@@ -27,6 +27,7 @@ try {
     logger,
   });
   const closed = Promise.withResolvers<void>();
+  let isStopping = false;
   let answerCommit: ((outcome: 'committed' | 'refused') => void) | undefined;
   const commitInLog = (entry: CommitEntry) => {
     toMain({ type: 'commit', entry });
@@ -43,7 +44,7 @@ try {
     now: Date.now,
     logger,
   });
-  const stats = setInterval(() => toMain({ type: 'stats', stats: service.stats() }), STATS_EVERY_MS);
+  let stats: NodeJS.Timeout | undefined;
   shardPort.on('message', (message: ShardToLedger) => {
     if (message.type === 'snapshot') service.snapshot(message.content);
     else if (message.type === 'base') service.base(message.tMs, message.sections);
@@ -61,6 +62,7 @@ try {
         toMain({ type: 'rendered', id: message.id, ...service.render(message.tenant, message.openMetrics) });
         break;
       case 'stop':
+        isStopping = true;
         if (message.hasShardEnded) await closed.promise;
         await service.stop(message.deadlineMs);
         clearInterval(stats);
@@ -72,7 +74,10 @@ try {
     }
   });
   await service.start();
-  toMain({ type: 'stats', stats: service.stats() });
+  const tell = () => toMain({ type: 'stats', stats: service.stats() });
+  tell();
+  // Until now there was nothing to tell, however long the recovery took.
+  if (!isStopping) stats = setInterval(tell, STATS_EVERY_MS);
 } catch (error) {
   // A LedgerError says all there is to say; main logs it.
   if (!(error instanceof LedgerError)) logger.fatal({ err: error }, 'the ledger could not be opened');

@@ -1,10 +1,11 @@
 // What the threads say to each other. Main reads the log and serves HTTP; the shard worker folds; the ledger worker makes entries
 // durable and sends them. Messages are plain data; arrays in batches and snapshots are handed over, not copied.
 
+import type { WriterOptions } from 'remote-write-ts';
 import type { TenantSettings } from '../config/index.ts';
 import type { CommitEntry, EndMark, LogBatch } from '../log/index.ts';
 import type { Section } from '../registry/index.ts';
-import type { StageSummary } from '../telemetry/index.ts';
+import type { SenderCounters, StageSummary } from '../telemetry/index.ts';
 
 /** Settings that both workers need, resolved on main. */
 export interface ShardPlan {
@@ -45,19 +46,31 @@ export interface TenantSettingsTable {
 export interface EndpointPlan {
   name: string;
   url: string;
-  timeoutMs: number;
   headers: Record<string, string>;
-  basicAuth?: { username: string; password: string };
-  bearerToken?: string;
-  tls?: { ca?: string; cert?: string; key?: string; serverName?: string; insecureSkipVerify?: boolean };
+  /** How it is reached and in which protocol: the rest of a writer's options, as plain data. */
+  connection: EndpointConnection;
   sendExemplars: boolean;
-  minBackoffMs: number;
-  maxBackoffMs: number;
   /** Boundaries older than this are not sent; 0 = no limit. */
   sampleAgeLimitMs: number;
   maxSamplesPerSend: number;
   maxParallelRequests: number;
 }
+
+export type EndpointConnection = Pick<
+  WriterOptions,
+  | 'protocol'
+  | 'timeoutMs'
+  | 'minBackoffMs'
+  | 'maxBackoffMs'
+  | 'basicAuth'
+  | 'bearerToken'
+  | 'authorization'
+  | 'oauth2'
+  | 'sigv4'
+  | 'tls'
+  | 'proxy'
+  | 'followRedirects'
+>;
 
 /** Where folding goes on. */
 export interface Position {
@@ -114,7 +127,7 @@ export interface SnapshotContent {
 export type LedgerToShard =
   | { type: 'state'; tMs: number; sections: Section[] }
   | { type: 'recovered'; position: Position }
-  | { type: 'committed'; tMs: number; wantsBase: boolean };
+  | { type: 'committed'; wantsBase: boolean };
 
 export type ToLedger =
   /** Folding is to begin at these offsets: they are committed first, under the new claim. Answered by `pinned`. */
@@ -130,7 +143,6 @@ export type FromLedger =
       type: 'committed';
       tMs: number;
       offsets: [partition: number, nextOffset: number][];
-      firstUnsettledMs: number | undefined;
     }
   | { type: 'rendered'; id: number; text: string | undefined; tMs: number }
   | { type: 'stats'; stats: LedgerStats }
@@ -181,15 +193,10 @@ export interface ShardStats {
   latencies: StageSummary[];
 }
 
-export interface EndpointStats {
+export interface EndpointStats extends SenderCounters {
   name: string;
   url: string;
   settledMs: number | undefined;
-  samplesSent: number;
-  samplesFailed: number;
-  boundariesSent: number;
-  boundariesSkipped: number;
-  repeatsRefused: number;
   retries: number;
   lastError: string | undefined;
 }

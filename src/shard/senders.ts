@@ -2,19 +2,26 @@
 // settled pointers, in the ledger, and the headers of each tenant.
 
 import { isDeepStrictEqual } from 'node:util';
-import type { Sender } from 'remote-write-ts';
+import type { BatchInfo, Writer } from 'remote-write-ts';
 import type { TenantSettings } from '../config/index.ts';
 import { type Entry, type Ledger, LedgerError } from '../ledger/index.ts';
 import type { Section } from '../registry/index.ts';
 import type { Logger, StageLatencies } from '../telemetry/index.ts';
+import { addCounts, noCounts } from '../telemetry/index.ts';
 import type { EntryFeed } from './entry-feed.ts';
 import type { EndpointPlan, EndpointStats, ShardPlan } from './protocol.ts';
-import { httpSender, type RenewableSender, renewable } from './renewable-sender.ts';
+import { httpWriter, type RenewableWriter, renewable } from './renewable-writer.ts';
 import { TenantSender } from './tenant-sender.ts';
 
 const SINGLE_TENANT = 'single-tenant';
 
-export type MakeSender = (endpoint: EndpointPlan, tenant: string, headers: Readonly<Record<string, string>>) => Sender;
+/** @param onBatch told of each request */
+export type MakeWriter = (
+  endpoint: EndpointPlan,
+  tenant: string,
+  headers: Readonly<Record<string, string>>,
+  onBatch: (batch: BatchInfo) => void,
+) => Writer;
 
 export interface SendersOptions {
   plan: ShardPlan;
@@ -27,7 +34,7 @@ export interface SendersOptions {
   now(): number;
   logger: Logger;
   latencies: StageLatencies;
-  makeSender: MakeSender | undefined;
+  makeWriter: MakeWriter | undefined;
   onSettled(tMs: number): void;
   onFailed(error: unknown): void;
 }
@@ -36,7 +43,7 @@ interface Held {
   endpoint: EndpointPlan;
   tenant: string;
   sender: TenantSender;
-  http: RenewableSender;
+  writer: RenewableWriter;
   done: Promise<void>;
 }
 
@@ -72,14 +79,16 @@ export class Senders {
 
   /** Each sender goes on behind what it has settled: from a base at or below it, which may not be the newest. */
   async resume(tenants: readonly string[], newest: Entry | undefined): Promise<void> {
-    const bases = new Map<number, Entry | undefined>();
+    // Many pointers, few bases: each is read once.
+    const bases = new Map<number | undefined, Entry | undefined>();
     for (const tenant of tenants) {
       for (const endpoint of this.options.plan.remoteWrite) {
         const settledMs = this.settledMs(tenant, endpoint);
         let base = newest;
         if (base && base.tMs > settledMs) {
-          if (!bases.has(settledMs)) bases.set(settledMs, await this.baseFor(settledMs, base));
-          base = bases.get(settledMs);
+          const baseMs = this.options.ledger.baseTimeBefore(settledMs);
+          if (!bases.has(baseMs)) bases.set(baseMs, await this.baseFor(settledMs, base));
+          base = bases.get(baseMs);
         }
         this.follow(tenant, endpoint, base, base?.tMs ?? -1);
       }
@@ -115,14 +124,15 @@ export class Senders {
   private follow(tenant: string, endpoint: EndpointPlan, base: Entry | undefined, afterMs: number): void {
     const key = settledKey(tenant, endpoint);
     if (this.held.has(key)) return;
-    const { ledger, feed, common, recoveredMs, now, logger, latencies, makeSender, onSettled, onFailed } = this.options;
-    const make = makeSender ?? httpSender;
-    const http = renewable(() => make(endpoint, tenant, this.headersOf(tenant, endpoint)));
-    const sender = new TenantSender({
+    const { ledger, feed, common, recoveredMs, now, logger, latencies, makeWriter, onSettled, onFailed } = this.options;
+    const make = makeWriter ?? ((plan, _, headers, onBatch) => httpWriter(plan, headers, onBatch));
+    const onBatch = (batch: BatchInfo) => sender.noteRequest(batch);
+    const writer = renewable(() => make(endpoint, tenant, this.headersOf(tenant, endpoint), onBatch));
+    const sender: TenantSender = new TenantSender({
       tenant,
       endpoint,
       common,
-      sender: http,
+      writer,
       settledMs: this.settledMs(tenant, endpoint),
       recoveredMs,
       onSettled: (tMs) => {
@@ -135,7 +145,7 @@ export class Senders {
     });
     if (base) sender.base(base.sections.filter((section) => section.meta['tenant'] === tenant));
     const done = sender.run(feed.follow(afterMs)).catch(onFailed);
-    this.held.set(key, { endpoint, tenant, sender, http, done });
+    this.held.set(key, { endpoint, tenant, sender, writer, done });
   }
 
   private headersOf(tenant: string, endpoint: EndpointPlan): Record<string, string> {
@@ -154,7 +164,7 @@ export class Senders {
       const settings = meta['settings'] as TenantSettings;
       this.said.set(tenant, settings);
       if (isDeepStrictEqual(settings.remoteWriteHeaders, before)) continue;
-      for (const held of this.held.values()) if (held.tenant === tenant) await held.http.renew();
+      for (const held of this.held.values()) if (held.tenant === tenant) await held.writer.renew();
     }
   }
 
@@ -176,31 +186,24 @@ export class Senders {
     }, deadlineMs);
     await Promise.all(held.map(({ done }) => done));
     clearTimeout(timer);
-    for (const { http } of held) await http.close();
+    for (const { writer } of held) await writer.close();
   }
 
   stats(): EndpointStats[] {
     const byEndpoint = new Map<string, EndpointStats>();
-    for (const { endpoint, sender, http } of this.held.values()) {
-      const stats = http.stats();
+    for (const { endpoint, sender, writer } of this.held.values()) {
+      const stats = writer.stats();
+      const { settledMs, counters } = sender;
       const entry = byEndpoint.get(endpoint.name) ?? {
         name: endpoint.name,
         url: endpoint.url,
-        settledMs: sender.settledMs,
-        samplesSent: 0,
-        samplesFailed: 0,
-        boundariesSent: 0,
-        boundariesSkipped: 0,
-        repeatsRefused: 0,
+        settledMs,
+        ...noCounts(),
         retries: 0,
         lastError: undefined,
       };
-      entry.settledMs = Math.min(entry.settledMs ?? sender.settledMs, sender.settledMs);
-      entry.samplesSent += sender.counters.samplesSent;
-      entry.samplesFailed += sender.counters.samplesFailed;
-      entry.boundariesSent += sender.counters.boundariesSent;
-      entry.boundariesSkipped += sender.counters.boundariesSkipped;
-      entry.repeatsRefused += sender.counters.repeatsRefused;
+      entry.settledMs = Math.min(entry.settledMs ?? settledMs, settledMs);
+      addCounts(entry, counters);
       entry.retries += stats.retries;
       entry.lastError = stats.lastError ?? entry.lastError;
       byEndpoint.set(endpoint.name, entry);
@@ -208,8 +211,8 @@ export class Senders {
     return [...byEndpoint.values()];
   }
 
-  /** Undefined without senders. */
-  firstUnsettledMs(): number | undefined {
+  /** Up to here each tenant's boundaries are settled at each endpoint; undefined without senders. */
+  settledEverywhereMs(): number | undefined {
     let settledMs = Number.POSITIVE_INFINITY;
     for (const { sender } of this.held.values()) settledMs = Math.min(settledMs, sender.settledMs);
     return Number.isFinite(settledMs) ? settledMs : undefined;

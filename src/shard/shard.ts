@@ -25,7 +25,7 @@ export interface ShardOptions {
   /** Size of the partition's batches (batchSizeBytes) that are folded, since `begin`. */
   onFolded(partition: number, bytes: number): void;
   onPoison(record: { partition: number; offset: number; tenant: string; reason: string; message: string }): void;
-  /** Is told of each record before it is folded, and with -1 when a turn is over. */
+  /** Is told of each record before it is folded, and with -1 before anything else is done. */
   inHand?(partition: number, offset: number): void;
   /** Records that must not be touched: `partition:offset`. */
   fatalRecords?: ReadonlySet<string>;
@@ -92,7 +92,10 @@ export class Shard {
     this.machine = new TickMachine(
       { ...TICK_TIMES, from: new Map(position.offsets), boundaryMs: this.options.boundaryMs, startMs: position.tMs },
       {
-        open: (tickStartMs) => this.fold.advance(tickStartMs),
+        open: (tickStartMs) => {
+          this.putDown();
+          this.fold.advance(tickStartMs);
+        },
         fold: (batch, index, tickStartMs) => this.foldRecord(batch, index, tickStartMs),
         mayClose: (tickEndMs) => this.mayClose(tickEndMs),
         close: (tickEndMs, nextOffsets, partitions) => this.close(tickEndMs, nextOffsets, partitions),
@@ -253,7 +256,13 @@ export class Shard {
     if (failure !== undefined) throw failure;
   }
 
+  /** What comes is no record's work: whoever ends in it must not blame the last one. */
+  private putDown(): void {
+    this.options.inHand?.(-1, 0);
+  }
+
   private close(tickEndMs: number, nextOffsets: Float64Array, partitions: readonly number[]): void {
+    this.putDown();
     this.fold.advance(tickEndMs);
     this.tickEnds.push(tickEndMs);
     for (const offset of nextOffsets) this.tickOffsets.push(offset);

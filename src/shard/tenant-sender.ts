@@ -1,16 +1,22 @@
 // Sends one tenant's boundaries to one endpoint: in order, each settled before the next, from an image that stands at the boundary
 // being sent. Another tenant or endpoint that fails is no business of this one.
 
-import type { Sender } from 'remote-write-ts';
+import type { BatchInfo, Point, PointCounts, WriteOutcome, Writer } from 'remote-write-ts';
 import type { TenantSettings } from '../config/index.ts';
 import { type Section, TenantImage } from '../registry/index.ts';
-import { type Logger, type StageLatencies, traced } from '../telemetry/index.ts';
-import { BoundaryEncoder, type PendingSample } from './boundary-requests.ts';
+import {
+  addReasons,
+  type BoundarySkip,
+  type Logger,
+  noCounts,
+  type StageLatencies,
+  traced,
+} from '../telemetry/index.ts';
+import { BoundaryEncoder } from './boundary-requests.ts';
 import type { SentEntry } from './entry-feed.ts';
+import { Pace } from './pace.ts';
 import type { EndpointPlan } from './protocol.ts';
 
-/** A refused request is halved until the culprit is alone, at most this many requests deep a boundary. */
-const MAX_EXTRA_REQUESTS = 64;
 /** Requests of one boundary that are under way together, at most. */
 const PARALLEL_REQUESTS = 4;
 
@@ -18,7 +24,7 @@ export interface TenantSenderOptions {
   tenant: string;
   endpoint: EndpointPlan;
   common: Readonly<Record<string, string>>;
-  sender: Sender;
+  writer: Pick<Writer, 'write'>;
   /** T of the newest boundary that is settled already: up to it entries are only followed. */
   settledMs: number;
   /** Boundaries up to this one were in the ledger at recovery: a refusal of these is a repeat. */
@@ -29,34 +35,20 @@ export interface TenantSenderOptions {
   latencies: StageLatencies;
 }
 
-export interface SenderCounters {
-  samplesSent: number;
-  samplesFailed: number;
-  boundariesSent: number;
-  boundariesSkipped: number;
-  repeatsRefused: number;
-}
-
 export class TenantSender {
-  readonly counters: SenderCounters = {
-    samplesSent: 0,
-    samplesFailed: 0,
-    boundariesSent: 0,
-    boundariesSkipped: 0,
-    repeatsRefused: 0,
-  };
+  readonly counters = noCounts();
   settledMs: number;
   private readonly options: TenantSenderOptions;
   private readonly encoder: BoundaryEncoder;
   private readonly image = new TenantImage();
   private readonly abort = new AbortController();
+  private readonly pace = new Pace();
   private settings: TenantSettings | undefined;
   private sentOnce = true;
   /** Boundaries up to here are given up. */
   private givenUpMs = -1;
   /** The boundary that is being sent. */
   private underWay: { tMs: number; abort: AbortController } | undefined;
-  private extraRequests = 0;
 
   constructor(options: TenantSenderOptions) {
     this.options = options;
@@ -89,6 +81,14 @@ export class TenantSender {
     if (this.underWay && this.underWay.tMs <= this.givenUpMs) this.underWay.abort.abort();
   }
 
+  /** A request was answered, or broke off. */
+  noteRequest({ counts, isRetried, result, bodyBytes }: BatchInfo): void {
+    const samples = pointsOf(counts);
+    this.counters.samplesAttempted += samples;
+    if (isRetried) this.counters.samplesRetried += samples;
+    if (result === 'accepted' || result === 'refused') this.counters.bytes += bodyBytes;
+  }
+
   private async take(entry: SentEntry): Promise<void> {
     this.apply(entry.sections.filter((section) => section.meta['tenant'] === this.options.tenant));
     const { settings } = this;
@@ -100,12 +100,14 @@ export class TenantSender {
       return;
     }
     if (settings.disableCollection) this.sentOnce = true;
-    else if (this.isGivenUp(entry.tMs) || !(await this.send(entry.tMs))) {
+    else {
+      const why = this.reasonToSkip(entry, settings) ?? (await this.send(entry.tMs, settings));
       if (this.abort.signal.aborted) return;
-      this.counters.boundariesSkipped++;
-    } else {
-      this.counters.boundariesSent++;
-      this.sentOnce = true;
+      if (why !== undefined) this.counters.boundariesSkipped[why]++;
+      else {
+        this.counters.boundariesSent++;
+        this.sentOnce = true;
+      }
     }
     this.settledMs = entry.tMs;
     this.options.onSettled(entry.tMs);
@@ -113,80 +115,96 @@ export class TenantSender {
 
   /** Zero samples, exemplars and ends stay with the image until a boundary has said them. */
   private apply(sections: readonly Section[]): void {
-    if (this.sentOnce) this.image.nextBoundary();
+    const { image, encoder, options } = this;
+    if (this.sentOnce) {
+      image.nextBoundary();
+      encoder.said();
+    }
     this.sentOnce = false;
     for (const section of sections) {
-      if (section.meta['holder'] === 'settings') this.settings = section.meta['settings'] as TenantSettings;
-      else if (section.meta['holder'] === 'rows') this.image.apply(section);
+      if (section.meta['holder'] === 'settings') {
+        this.settings = section.meta['settings'] as TenantSettings;
+        encoder.relabel(this.settings.writeRelabel?.[options.endpoint.name] ?? [], image);
+      } else if (section.meta['holder'] === 'rows') image.apply(section);
     }
   }
 
-  private isGivenUp(tMs: number): boolean {
+  private reasonToSkip({ tMs, kind }: SentEntry, { collectionIntervalMs }: TenantSettings): BoundarySkip | undefined {
     const { sampleAgeLimitMs } = this.options.endpoint;
-    return tMs <= this.givenUpMs || (sampleAgeLimitMs > 0 && tMs < this.options.now() - sampleAgeLimitMs);
+    const nowMs = this.options.now();
+    if (tMs <= this.givenUpMs) return 'ledger_full';
+    if (sampleAgeLimitMs > 0 && tMs < nowMs - sampleAgeLimitMs) return 'age';
+    return kind === 'final' ? undefined : this.pace.skips(tMs, nowMs, collectionIntervalMs);
   }
 
-  /** False if it was broken off. */
-  private async send(tMs: number): Promise<boolean> {
-    const { tenant, endpoint, latencies } = this.options;
+  /** Why it was broken off; undefined if all of it got an answer. */
+  private async send(tMs: number, { collectionIntervalMs }: TenantSettings): Promise<BoundarySkip | undefined> {
+    const { tenant, endpoint, latencies, now } = this.options;
     const abort = new AbortController();
     const signal = AbortSignal.any([this.abort.signal, abort.signal]);
     this.underWay = { tMs, abort };
-    await traced('spanmill.send', { tenant, endpoint: endpoint.name, boundary_ms: tMs }, () =>
+    const startedMs = now();
+    const outcomes = await traced('spanmill.send', { tenant, endpoint: endpoint.name, boundary_ms: tMs }, () =>
       latencies.timeAsync('send', () => this.deliverAll(tMs, signal)),
     );
     this.underWay = undefined;
-    return !signal.aborted;
+    if (signal.aborted) return 'ledger_full';
+    if (outcomes.every(({ attempts, requests }) => attempts === requests)) this.pace.sent(now() - startedMs);
+    if (outcomes.some(({ sent }) => pointsOf(sent) > 0)) this.pace.accepted();
+    else if (outcomes.some(({ refusals }) => refusals.some(({ status }) => status === 400)))
+      this.pace.refused(tMs, now(), collectionIntervalMs);
+    return undefined;
   }
 
-  private async deliverAll(tMs: number, signal: AbortSignal): Promise<void> {
-    this.extraRequests = 0;
+  private async deliverAll(tMs: number, signal: AbortSignal): Promise<WriteOutcome[]> {
     const parallel = Math.max(1, Math.min(PARALLEL_REQUESTS, this.options.endpoint.maxParallelRequests));
-    const { zeros, values, stales } = this.encoder.requests(this.image, tMs);
+    const { zeros, values, stales, notSent } = this.encoder.requests(this.image, tMs);
+    addReasons(this.counters.samplesNotSent, notSent);
+    const outcomes: WriteOutcome[] = [];
     for (const kind of [zeros, values, stales]) {
       for (let i = 0; i < kind.length; i += parallel) {
-        await Promise.all(
-          kind.slice(i, i + parallel).map((samples) => this.deliver(samples, tMs, kind === zeros, signal)),
+        const together = kind.slice(i, i + parallel);
+        outcomes.push(
+          ...(await Promise.all(together.map((points) => this.deliver(points, tMs, kind === zeros, signal)))),
         );
       }
     }
+    return outcomes;
   }
 
-  /** Ends when the request is accepted, finally refused, or broken off. */
+  /** Ends when each point is taken, finally refused, or broken off. */
   private async deliver(
-    samples: readonly PendingSample[],
+    points: readonly Point[],
     tMs: number,
     areZeros: boolean,
     signal: AbortSignal,
-  ): Promise<void> {
-    const outcome = await this.options.sender.send(this.encoder.encode(samples), { signal });
-    if (outcome.kind === 'accepted') this.counters.samplesSent += samples.length;
-    if (outcome.kind !== 'refused') return;
-    if (tMs <= this.options.recoveredMs) {
-      // The receiver has newer samples of these series: this boundary was there before the restart.
-      this.counters.repeatsRefused++;
-      return;
+  ): Promise<WriteOutcome> {
+    const { tenant, endpoint, writer, recoveredMs, logger } = this.options;
+    // The receiver may have newer samples of these series: this boundary was there before the restart.
+    const isRepeat = tMs <= recoveredMs;
+    const outcome = await writer.write(points, { signal, isRepeat });
+    const { sent, failed, refusals } = outcome;
+    this.counters.samplesSent += pointsOf(sent);
+    if (isRepeat) this.counters.repeatsRefused += refusals.length;
+    else if (!areZeros && pointsOf(failed) > 0) {
+      this.counters.samplesFailed += pointsOf(failed);
+      logger.warn(
+        {
+          tenant,
+          endpoint: endpoint.name,
+          boundaryMs: tMs,
+          samples: pointsOf(failed),
+          status: refusals[0]?.status,
+          answer: refusals[0]?.message,
+          series: refusals[0]?.points[0] && Object.fromEntries(refusals[0].points[0].series.labels),
+        },
+        'remote write refused samples',
+      );
     }
-    if (outcome.status === 400 && samples.length > 1 && this.extraRequests < MAX_EXTRA_REQUESTS) {
-      // A 1.0 receiver refuses the whole request for one series: the halves find it.
-      this.extraRequests += 2;
-      const half = samples.length >> 1;
-      await this.deliver(samples.slice(0, half), tMs, areZeros, signal);
-      await this.deliver(samples.slice(half), tMs, areZeros, signal);
-      return;
-    }
-    if (areZeros) return;
-    this.counters.samplesFailed += samples.length;
-    this.options.logger.warn(
-      {
-        tenant: this.options.tenant,
-        endpoint: this.options.endpoint.name,
-        boundaryMs: tMs,
-        samples: samples.length,
-        status: outcome.status,
-        answer: outcome.message,
-      },
-      'remote write refused samples',
-    );
+    return outcome;
   }
+}
+
+function pointsOf({ samples, histograms }: Pick<PointCounts, 'samples' | 'histograms'>): number {
+  return samples + histograms;
 }

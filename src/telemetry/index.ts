@@ -10,4 +10,13 @@ export {
   type ReceiverTotals,
   splitDiscardKey,
 } from './metrics.ts';
+export {
+  addCounts,
+  addReasons,
+  allReasons,
+  type BoundarySkip,
+  type NotSent,
+  noCounts,
+  type SenderCounters,
+} from './sender-counters.ts';
 export { traced, tracedSync } from './tracing.ts';

@@ -7,7 +7,9 @@ import type { EmbeddedLogStats, KafkaLogStats, Lag, PartitionStats } from '../lo
 import type { ReceiverEvents, RefusalReason } from '../receivers/index.ts';
 import type { EndpointStats, LedgerStats, ShardStats, TenantStats } from '../shard/index.ts';
 import { VERSION } from '../version.ts';
+import type { Definition, Reading, Source } from './definition.ts';
 import type { StageSummary } from './latency.ts';
+import { REMOTE_STORAGE } from './remote-storage.ts';
 
 export const MAX_TENANT_LABELS = 1_000;
 export const OTHER_TENANTS = '_other';
@@ -92,21 +94,6 @@ export function createOwnMetrics(): OwnMetrics {
       return { contentType: registry.contentType, body: await registry.metrics() };
     },
   };
-}
-
-interface Source extends OwnMetricsView {
-  receiver: ReceiverTotals;
-  tenantLabel(tenant: string): string;
-}
-
-/** Values of equal labels are summed: several shards speak of one tenant. An undefined value is left out. */
-type Reading = readonly [labels: readonly string[], value: number | undefined];
-
-interface Definition {
-  name: string;
-  help: string;
-  labels: readonly string[];
-  read(source: Source): Iterable<Reading>;
 }
 
 // The type follows from the name, as the Prometheus conventions have it: what ends in _total only goes up.
@@ -337,9 +324,14 @@ const DEFINITIONS: readonly Definition[] = [
     (e) => e.samplesFailed,
   ),
   perEndpoint('spanmill_remote_write_boundaries_sent_total', 'Boundaries sent.', (e) => e.boundariesSent),
-  perEndpoint(
+  byReason(
+    'spanmill_remote_write_samples_not_sent_total',
+    'Samples that write_relabel_configs drop, or give the labels of another series.',
+    (e) => e.samplesNotSent,
+  ),
+  byReason(
     'spanmill_remote_write_boundaries_skipped_total',
-    'Boundaries given up by age or by the size of the ledger; totals stay right.',
+    'Boundaries not sent: by age, for room in the ledger, as the endpoint is behind, or beyond its window; totals stay right.',
     (e) => e.boundariesSkipped,
   ),
   perEndpoint(
@@ -364,6 +356,7 @@ const DEFINITIONS: readonly Definition[] = [
       ]);
     },
   },
+  ...REMOTE_STORAGE,
 ];
 
 function one(name: string, help: string, read: (source: Source) => number | undefined): Definition {
@@ -413,6 +406,17 @@ function perEndpoint(name: string, help: string, read: (stats: EndpointStats) =>
     help,
     labels: ['endpoint'],
     read: ({ ledgers }) => ledgers.flatMap(({ endpoints }) => endpoints.map(reading)),
+  };
+}
+
+function byReason(name: string, help: string, read: (stats: EndpointStats) => Record<string, number>): Definition {
+  const readings = (e: EndpointStats): Reading[] =>
+    Object.entries(read(e)).map(([reason, count]) => [[e.name, reason], count]);
+  return {
+    name,
+    help,
+    labels: ['endpoint', 'reason'],
+    read: ({ ledgers }) => ledgers.flatMap(({ endpoints }) => endpoints.flatMap(readings)),
   };
 }
 

@@ -210,7 +210,11 @@ describe('troubles that leave no stage empty', () => {
     ],
     [
       'skipped boundaries',
-      statusWith({}, {}, { endpoints: [endpointStats({ boundariesSkipped: 1 })] }),
+      statusWith(
+        {},
+        {},
+        { endpoints: [endpointStats({ boundariesSkipped: { age: 0, ledger_full: 1, behind: 0, window: 0 } })] },
+      ),
       /^1 boundary for prometheus/,
     ],
   ])('%s are told', (_, view, sentence) => {

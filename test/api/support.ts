@@ -13,7 +13,7 @@ import {
 } from '../../src/api/index.ts';
 import { explainTenant, loadConfig } from '../../src/config/index.ts';
 import type { EndpointStats, LedgerStats, ShardStats, TenantStats } from '../../src/shard/index.ts';
-import { createOwnMetrics } from '../../src/telemetry/index.ts';
+import { createOwnMetrics, noCounts } from '../../src/telemetry/index.ts';
 
 /** Defaults. */
 const CONFIG = loadConfig({ text: '' }).config;
@@ -58,11 +58,9 @@ export function endpointStats(over: Partial<EndpointStats> = {}): EndpointStats 
     name: 'prometheus',
     url: 'http://127.0.0.1:9090/api/v1/write',
     settledMs: NOW_MS - 7_000,
+    ...noCounts(),
     samplesSent: 168_900,
-    samplesFailed: 0,
     boundariesSent: 41,
-    boundariesSkipped: 0,
-    repeatsRefused: 0,
     retries: 0,
     lastError: undefined,
     ...over,

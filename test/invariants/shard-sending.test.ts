@@ -256,6 +256,6 @@ it('a series that the receiver refuses costs only itself', async () => {
   expect(world.life!.service.stats().endpoints[0]).toMatchObject({
     samplesFailed: 4,
     boundariesSent: 4,
-    boundariesSkipped: 0,
+    boundariesSkipped: { age: 0, ledger_full: 0, behind: 0, window: 0 },
   });
 });

@@ -1,9 +1,9 @@
 // A ledger that is opened with what the log's fence names as committed: entries behind that were never said, and are folded again.
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type Ledger, type LedgerError, openLedger } from '../../src/ledger/index.ts';
+import { type LedgerError, openLedger } from '../../src/ledger/index.ts';
 import {
-  Counters,
   contentOf,
+  fill,
   foldTo,
   LOG,
   openAt,
@@ -20,20 +20,6 @@ beforeEach(() => {
   directory = testDirectory();
 });
 afterEach(() => directory.remove());
-
-/** Entries at 1000, 2000, …; bases where they are asked for. Their digests. */
-async function fill(ledger: Ledger, count: number, baseAt: readonly number[] = []): Promise<string[]> {
-  await ledger.takeOver();
-  const counters = new Counters();
-  const digests: string[] = [];
-  for (let i = 1; i <= count; i++) {
-    foldTo(counters, i * 1000);
-    digests.push((await ledger.append(contentOf(i * 1000, counters.changes()))).digest);
-    if (baseAt.includes(i)) await ledger.appendBase(contentOf(i * 1000, counters.everything()));
-  }
-  await ledger.close();
-  return digests;
-}
 
 describe('opened with a committed entry', () => {
   test.each([

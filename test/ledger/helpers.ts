@@ -127,6 +127,31 @@ export function stateAt(tMs: number): [string, number][] {
   return counters.state();
 }
 
+/**
+ * Appends what the toy fold counts at 1000, 2000, …, with bases where they are asked for, and closes the ledger. The entries' digests.
+ * @param onWritten called behind each entry and each base
+ */
+export async function fill(
+  ledger: Ledger,
+  count: number,
+  baseAt: readonly number[] = [],
+  onWritten: (what: 'entry' | 'base') => void = () => {},
+): Promise<string[]> {
+  await ledger.takeOver();
+  const counters = new Counters();
+  const digests: string[] = [];
+  for (let i = 1; i <= count; i++) {
+    foldTo(counters, i * 1000);
+    digests.push((await ledger.append(contentOf(i * 1000, counters.changes()))).digest);
+    onWritten('entry');
+    if (!baseAt.includes(i)) continue;
+    await ledger.appendBase(contentOf(i * 1000, counters.everything()));
+    onWritten('base');
+  }
+  await ledger.close();
+  return digests;
+}
+
 export async function collect(entries: AsyncIterable<Entry>): Promise<Entry[]> {
   const all: Entry[] = [];
   for await (const entry of entries) all.push(entry);

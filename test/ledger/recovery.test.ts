@@ -4,10 +4,9 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { sealFrame } from '../../src/ledger/frame.ts';
 import { digestOf, encodeEntry, type Ledger, type LedgerError, type LedgerErrorCode } from '../../src/ledger/index.ts';
 import {
-  Counters,
   collect,
   contentOf,
-  foldTo,
+  fill,
   LOG,
   openAt,
   rebuild,
@@ -25,20 +24,12 @@ afterEach(() => directory.remove());
 
 /** A ledger with entries at 1000, 2000, … of the toy fold; bases where they are asked for. Ends of entries in the newest file. */
 async function write(count: number, baseAt: readonly number[] = []): Promise<{ ends: number[] }> {
-  const ledger = await openAt(directory.path);
-  await ledger.takeOver();
-  const counters = new Counters();
   let ends: number[] = [];
-  for (let i = 1; i <= count; i++) {
-    foldTo(counters, i * 1000);
-    await ledger.append(contentOf(i * 1000, counters.changes()));
+  await fill(await openAt(directory.path), count, baseAt, (what) => {
+    // A base begins a file.
+    if (what === 'base') ends = [];
     ends.push(statSync(directory.files().at(-1)!).size);
-    if (baseAt.includes(i)) {
-      await ledger.appendBase(contentOf(i * 1000, counters.everything()));
-      ends = [statSync(directory.files().at(-1)!).size];
-    }
-  }
-  await ledger.close();
+  });
   return { ends };
 }
 

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Every } from '../../src/log/embedded/consumer.ts';
+import { RECORD_HEAD_BYTES } from '../../src/log/index.ts';
 import {
   type Call,
   errorOf,
@@ -74,6 +75,23 @@ test('end marks come at once at the end and again every 250 ms while idle, with 
   expect(recorder.marks.map((mark) => mark.wallMs)).toEqual([100, 350, 600]);
   await consumer.stop();
   expect(runs.size).toBe(0);
+  await log.close();
+});
+
+test('batches are no larger than the listener takes, from memory and from the files, and a larger record comes alone', async () => {
+  const log = await openLog(directory.path);
+  const texts = [...Array(5).fill('0123456789'), 'x'.repeat(1_000), '0123456789'];
+  for (const how of ['from the files', 'from memory']) {
+    const recorder = Object.assign(new Recorder(), { batchBytes: 2 * (10 + RECORD_HEAD_BYTES) });
+    const from = (await log.bounds(0)).end;
+    if (how === 'from the files') await log.append(texts.map((text) => record(text)));
+    const consumer = log.consume(new Map([[0, from]]), recorder);
+    await recorder.untilEnd(how === 'from the files' ? from + texts.length : from);
+    if (how === 'from memory') await log.append(texts.map((text) => record(text)));
+    await recorder.untilEnd(from + texts.length);
+    expect([how, recorder.batches.map(({ count }) => count)]).toEqual([how, [2, 2, 1, 1, 1]]);
+    await consumer.stop();
+  }
   await log.close();
 });
 

@@ -1,50 +1,14 @@
-// The assertions of the public remote-write sender suite that a relay can fail, in our own words: a process with a file of
-// Prometheus' shape, a page served to it, its requests recorded, SIGINT at the end.
+// What a relay sends, after the assertions of the public remote-write sender suite in our own words: a process with a file
+// of Prometheus' shape, a page served to it, its requests recorded, SIGINT at the end.
 
 import { afterEach, describe, expect, it } from 'vitest';
-import {
-  closeMocks,
-  type Judge,
-  type MockRequest,
-  type MockSeries,
-  startMock,
-  written,
-} from '../../packages/remote-write-ts/test/client/mock.ts';
-import { closeRelays, type RelayOptions, startRelay } from './support/relay.ts';
-import { holdTimesToRules, holdToRules, named, ofPage, ownLabels, type Protocol } from './support/rules.ts';
-import { closeTargets, type Page, startTarget, TEXT } from './support/target.ts';
+import { holdTimesToRules, named, ofPage, ownLabels, type Protocol } from './support/rules.ts';
+import { closeAll, page, relay, value } from './support/run.ts';
+import { type Page, TEXT } from './support/target.ts';
 
-afterEach(async () => {
-  closeRelays();
-  await closeTargets();
-  await closeMocks();
-});
+const PROTOCOLS: Protocol[] = ['2.0', '1.0'];
 
-interface Run {
-  protocol?: Protocol;
-  judge?: Judge;
-  scrapes?: number;
-  options?: Partial<RelayOptions>;
-}
-
-/** Lets a relay scrape the page a few times, stops it, and holds every request to the rules. */
-async function relay(
-  page: string | ((scrape: number) => Page | string),
-  { protocol = '2.0', judge, scrapes = 3, options = {} }: Run = {},
-): Promise<{ requests: MockRequest[]; last: MockSeries[]; log: string }> {
-  const mock = await startMock(judge);
-  const target = await startTarget(typeof page === 'string' ? () => page : page);
-  const process = startRelay({ target, writeUrl: mock.url, protocol, ...options });
-  // The next scrape begins only after the one before has been queued.
-  await target.scraped(scrapes + 1);
-  expect(await process.stop()).toBe(0);
-  for (const request of mock.requests) holdToRules(request);
-  const withSeries = mock.requests.filter(({ series }) => series.length > 0);
-  return { requests: mock.requests, last: withSeries.at(-1)?.series ?? [], log: process.log() };
-}
-
-const page = (...lines: string[]) => `${lines.join('\n')}\n# EOF\n`;
-const value = (series: MockSeries[], name: string) => named(series, name)[0]?.samples[0]?.value;
+afterEach(closeAll);
 
 const WHOLE_PAGE = page(
   '# HELP http_requests Requests\\nserved, with "quotes" and \\\\.',
@@ -86,7 +50,7 @@ const WHOLE_PAGE = page(
   'untyped_metric 5',
 );
 
-describe.each<Protocol>(['2.0', '1.0'])('the whole of a page over %s', (protocol) => {
+describe.each(PROTOCOLS)('the whole of a page over %s', (protocol) => {
   const isV2 = protocol === '2.0';
 
   it('arrives with all its samples, labels, metadata, exemplars and starts, scrape by scrape', async () => {
@@ -179,7 +143,49 @@ describe.each<Protocol>(['2.0', '1.0'])('the whole of a page over %s', (protocol
   });
 });
 
-describe('samples', () => {
+const TEXT_PAGE = `# HELP http_requests_total Requests.
+# TYPE http_requests_total counter
+http_requests_total{code="200"} 1027
+# TYPE memory_bytes gauge
+memory_bytes 12345.5
+# A comment.
+# TYPE latency_seconds histogram
+latency_seconds_bucket{le="0.1"} 10
+latency_seconds_bucket{le="+Inf"} 100
+latency_seconds_sum 250.5
+latency_seconds_count 100
+# TYPE rpc summary
+rpc{quantile="0.5"} 0.2
+rpc_sum 17
+rpc_count 9
+plain 5
+`;
+
+it.each(PROTOCOLS)('the whole of a page of text arrives with its types over %s', async (protocol) => {
+  const { requests, last } = await relay(() => ({ body: TEXT_PAGE, type: TEXT }), { protocol });
+  holdTimesToRules(requests);
+  const types = new Map(
+    protocol === '2.0'
+      ? last.map(({ labels, metadata }) => [labels['__name__'], metadata!.type])
+      : requests.flatMap(({ metadata }) => metadata).map(({ metric_family_name, type }) => [metric_family_name, type]),
+  );
+  const expected: [family: string, name: string, type: string, value: number][] = [
+    ['http_requests_total', 'http_requests_total', 'COUNTER', 1027],
+    ['memory_bytes', 'memory_bytes', 'GAUGE', 12345.5],
+    ['latency_seconds', 'latency_seconds_bucket', 'HISTOGRAM', 10],
+    ['latency_seconds', 'latency_seconds_sum', 'HISTOGRAM', 250.5],
+    ['latency_seconds', 'latency_seconds_count', 'HISTOGRAM', 100],
+    ['rpc', 'rpc', 'SUMMARY', 0.2],
+    ['rpc', 'rpc_count', 'SUMMARY', 9],
+  ];
+  for (const [family, name, type, of] of expected) {
+    expect([name, value(last, name)]).toEqual([name, of]);
+    expect([name, types.get(protocol === '2.0' ? name : family)]).toEqual([name, type]);
+  }
+  expect(value(last, 'plain')).toBe(5);
+});
+
+describe.each(PROTOCOLS)('samples over %s', (protocol) => {
   const VALUES: [name: string, text: string, value: number][] = [
     ['ordinary', '42.5', 42.5],
     ['integer', '42', 42],
@@ -199,7 +205,7 @@ describe('samples', () => {
     ['OpenMetrics', { body: page(...VALUES.map(([name, text]) => `${name} ${text}`)) }],
     ['the text format', { body: VALUES.map(([name, text]) => `${name} ${text}\n`).join(''), type: TEXT }],
   ])('arrive exactly from %s', async (_title, of) => {
-    const { last } = await relay(() => of);
+    const { last } = await relay(() => of, { protocol });
     expect(VALUES.map(([name]) => [name, value(last, name)])).toEqual(
       VALUES.map(([name, , expected]) => [name, expected]),
     );
@@ -208,7 +214,9 @@ describe('samples', () => {
   it('keep the times that the page gives: the epoch, the past, a little ahead', async () => {
     const nowS = Math.floor(Date.now() / 1_000);
     const times = { epoch: 0, past: nowS - 3_600, ahead: nowS + 30 };
-    const { requests } = await relay(page(...Object.entries(times).map(([name, at]) => `${name} 1 ${at}`)));
+    const { requests } = await relay(page(...Object.entries(times).map(([name, at]) => `${name} 1 ${at}`)), {
+      protocol,
+    });
     const series = requests.flatMap((request) => request.series);
     for (const [name, at] of Object.entries(times)) {
       expect(named(series, name).flatMap(({ samples }) => samples.map(({ timestampMs }) => timestampMs))).toEqual([
@@ -218,7 +226,7 @@ describe('samples', () => {
   });
 
   it('of a series that vanished end with the stale marker', async () => {
-    const { requests } = await relay((scrape) => (scrape === 1 ? page('a 1', 'b 1') : page('a 1')));
+    const { requests } = await relay((scrape) => (scrape === 1 ? page('a 1', 'b 1') : page('a 1')), { protocol });
     const series = requests.flatMap((request) => request.series);
     expect(named(series, 'b').flatMap(({ samples }) => samples.map(({ value: of }) => of))).toEqual([1, Number.NaN]);
     const STALE = Buffer.from('020000000000f07f', 'hex');
@@ -226,7 +234,7 @@ describe('samples', () => {
   });
 });
 
-describe('labels', () => {
+describe.each(PROTOCOLS)('labels over %s', (protocol) => {
   it('are sorted by bytes, keep everything that is in them, and lose only empty ones', async () => {
     const labels = {
       z: '1',
@@ -240,13 +248,15 @@ describe('labels', () => {
     const escaped = (of: string) => of.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
     const set = Object.entries(labels).map(([name, of]) => `${name}="${escaped(of)}"`);
     const name = `very_long_${'m'.repeat(1_000)}`;
-    const { last } = await relay(page(`${name}{${set.join()},none=""} 1`, '{"service.calls","http.method"="GET"} 2'));
+    const { last } = await relay(page(`${name}{${set.join()},none=""} 1`, '{"service.calls","http.method"="GET"} 2'), {
+      protocol,
+    });
     expect(ownLabels(named(last, name)[0]!)).toEqual(labels);
     expect(ownLabels(named(last, 'service.calls')[0]!)).toEqual({ 'http.method': 'GET' });
   });
 
   it('of the target win over those of the page', async () => {
-    const { last } = await relay(page('a{job="own",instance="x"} 1'));
+    const { last } = await relay(page('a{job="own",instance="x"} 1'), { protocol });
     expect(named(last, 'a')[0]!.labels).toMatchObject({ job: 'test', exported_job: 'own', exported_instance: 'x' });
   });
 });
@@ -258,21 +268,26 @@ describe('a request', () => {
     for (const { v2 } of requests) expect(v2!.symbols.length).toBeLessThanOrEqual(30);
   });
 
-  it('of a page of 200 series has most of them', async () => {
-    const { last } = await relay(page(...Array.from({ length: 200 }, (_, i) => `m${i % 5}{id="${i}"} ${i}`)));
+  it.each(PROTOCOLS)('of a page of 200 series has all of them, over %s', async (protocol) => {
+    const { last } = await relay(page(...Array.from({ length: 200 }, (_, i) => `m${i % 5}{id="${i}"} ${i}`)), {
+      protocol,
+    });
     expect(ofPage(last).length).toBeGreaterThanOrEqual(200);
   });
 
-  it('never has more than 2,000 series, and all of a page of 12,000 arrive', async () => {
-    const lines = Array.from(
-      { length: 12_000 },
-      (_, i) => `m${i % 5}_total{id="${i}"} ${i}${i < 10 ? ' # {t="x"} 1' : ''}`,
-    );
-    const { requests } = await relay(page(...lines), { scrapes: 1, options: { interval: '1s' } });
-    const series = ofPage(requests.flatMap((request) => request.series));
-    expect(new Set(series.map(({ labels }) => labels['id'])).size).toBe(12_000);
-    for (const { series: of } of requests) expect(of.length).toBeLessThanOrEqual(2_000);
-  });
+  it.each(PROTOCOLS)(
+    'never has more than 2,000 series, and all of a page of 12,000 arrive, over %s',
+    async (protocol) => {
+      const lines = Array.from(
+        { length: 12_000 },
+        (_, i) => `m${i % 5}_total{id="${i}"} ${i}${i < 10 ? ' # {t="x"} 1' : ''}`,
+      );
+      const { requests } = await relay(page(...lines), { protocol, scrapes: 1, options: { interval: '1s' } });
+      const series = ofPage(requests.flatMap((request) => request.series));
+      expect(new Set(series.map(({ labels }) => labels['id'])).size).toBe(12_000);
+      for (const { series: of } of requests) expect(of.length).toBeLessThanOrEqual(2_000);
+    },
+  );
 
   it.each<[string, Page, number]>([
     ['an empty page of OpenMetrics', { body: '# EOF\n' }, 1],
@@ -285,141 +300,5 @@ describe('a request', () => {
     const { last } = await relay(() => of);
     expect(ofPage(last)).toEqual([]);
     expect(value(last, 'up')).toBe(up);
-  });
-});
-
-// Five seconds of a batch and one at the end: eight scrapes, a second apart, make no more than two requests.
-it('a refusal of 400, 401, 404 or 413 is not repeated, and no reason for another protocol', async () => {
-  const refuse = async (status: number) => {
-    const mock = await startMock(() => ({ status, body: 'no' }));
-    const target = await startTarget(() => page('a 1'));
-    const process = startRelay({ target, writeUrl: mock.url, interval: '1s' });
-    await target.scraped(9);
-    expect(await process.stop()).toBe(0);
-    expect(mock.requests.length).toBeGreaterThanOrEqual(1);
-    expect(mock.requests.length).toBeLessThanOrEqual(2);
-    expect(mock.requests.every(({ protocol }) => protocol === '2.0')).toBe(true);
-    expect(process.log()).toContain(`status ${status}: no`);
-  };
-  await Promise.all([400, 401, 404, 413].map(refuse));
-});
-
-describe('trouble of the receiver', () => {
-  it.each([429, 500, 502, 503, 504])(
-    'of %i is answered by the same request again, and nothing new before',
-    async (status) => {
-      const mock = await startMock(({ index }) => (index < 4 ? { status } : undefined));
-      const target = await startTarget(() => page('a 1'));
-      const process = startRelay({
-        target,
-        writeUrl: mock.url,
-        write: ['queue_config: { batch_send_deadline: 100ms }'],
-      });
-      await mock.arrived(6);
-      expect(await process.stop()).toBe(0);
-      const [first, ...others] = mock.requests;
-      expect(others.slice(0, 4).every(({ body }) => body.equals(first!.body))).toBe(true);
-      expect(others[4]!.body.equals(first!.body)).toBe(false);
-    },
-  );
-
-  it.each<[string, Judge]>([
-    ['a cut connection', () => 'reset'],
-    ['no answer', () => 'hang'],
-    ['a status of 999', () => ({ status: 999 })],
-    ['an error of a mebibyte', () => ({ status: 500, body: 'e'.repeat(1 << 20) })],
-    ['a refusal of a mebibyte', () => ({ status: 400, body: 'e'.repeat(1 << 20) })],
-    ['a redirect to elsewhere', () => ({ status: 302, headers: { location: 'http://other.invalid/' } })],
-  ])('that is %s leaves it alive, and it ends by itself', async (_title, judge) => {
-    const mock = await startMock(judge);
-    const target = await startTarget(() => page('a 1'));
-    const process = startRelay({ target, writeUrl: mock.url, write: ['queue_config: { batch_send_deadline: 100ms }'] });
-    await mock.arrived(1);
-    const scrapes = target.scrapes.length;
-    await target.scraped(scrapes + 5);
-    expect(process.isAlive()).toBe(true);
-    expect(await process.stop()).toBe(0);
-    expect(process.log()).not.toContain('eeeee'.repeat(300));
-  });
-
-  it.each(['http://127.0.0.1:1/write', 'http://does-not-exist.invalid/write', 'foo://localhost/write'])(
-    'that is an address of %s leaves it alive, and it ends by itself',
-    async (writeUrl) => {
-      const target = await startTarget(() => page('a 1'));
-      const process = startRelay({
-        target,
-        writeUrl,
-        write: ['queue_config: { batch_send_deadline: 100ms }'],
-        flags: ['--storage.remote.flush-deadline=500ms'],
-      });
-      await process.said('trying again');
-      await target.scraped(target.scrapes.length + 3);
-      expect(process.isAlive()).toBe(true);
-      expect(await process.stop('SIGTERM')).toBe(0);
-      expect(process.log()).toContain('could not be delivered any more');
-    },
-  );
-});
-
-describe('answers', () => {
-  it.each([200, 202, 204])('of %i are success, whatever the body says', async (status) => {
-    const { requests, log } = await relay(page('a 1'), {
-      judge: (request) => ({
-        status,
-        headers: written(request),
-        ...(status !== 204 && { body: '{"status":"error"}' }),
-      }),
-    });
-    expect(requests).toHaveLength(1);
-    expect(log).not.toContain('samples');
-  });
-
-  it.each<[string, Judge, string]>([
-    [
-      'with fewer written than sent',
-      () => ({ status: 204, headers: { 'x-prometheus-remote-write-samples-written': '1' } }),
-      'not stored',
-    ],
-    ['without Written headers', () => ({ status: 204 }), 'no Written headers'],
-    [
-      'that refuse a part',
-      () => ({ status: 400, headers: { 'x-prometheus-remote-write-samples-written': '1' }, body: 'out of order' }),
-      'out of order',
-    ],
-  ])('%s lead to no second request, no other protocol, and a word about it', async (_title, judge, said) => {
-    const { requests, log } = await relay(page('a 1'), { judge });
-    expect(requests.map(({ protocol }) => protocol)).toEqual(['2.0']);
-    expect(log).toContain(said);
-  });
-
-  it('of 415 to the first request make it speak 1.0 from then on, even with Written headers', async () => {
-    for (const headers of [{}, { 'x-prometheus-remote-write-samples-written': '0' }]) {
-      const mock = await startMock(({ protocol }) => (protocol === '2.0' ? { status: 415, headers } : { status: 204 }));
-      const target = await startTarget(() => page('a 1'));
-      const process = startRelay({
-        target,
-        writeUrl: mock.url,
-        write: ['queue_config: { batch_send_deadline: 100ms }'],
-      });
-      await mock.arrived(5);
-      expect(await process.stop()).toBe(0);
-      const [first, ...others] = mock.requests;
-      expect(first!.protocol).toBe('2.0');
-      expect(new Set(others.map(({ protocol }) => protocol))).toEqual(new Set(['1.0']));
-      for (const request of mock.requests) holdToRules(request);
-      expect(others[0]!.series.map(({ labels }) => labels)).toEqual(first!.series.map(({ labels }) => labels));
-    }
-  });
-
-  it('that are good never change the protocol', async () => {
-    for (const protocol of ['1.0', '2.0'] as const) {
-      const { requests } = await relay(page('a 1'), {
-        protocol,
-        scrapes: 6,
-        options: { write: ['queue_config: { batch_send_deadline: 100ms }'] },
-      });
-      expect(requests.length).toBeGreaterThan(1);
-      expect(new Set(requests.map((request) => request.protocol))).toEqual(new Set([protocol]));
-    }
   });
 });

@@ -196,6 +196,13 @@ describe('its own address', () => {
     expect(value('spanmill_relay_scraped_samples_total')).toBe(3 * scrapes);
     expect(value('spanmill_relay_discarded_total', ['reason', 'duplicate'])).toBe(scrapes);
     expect(named(series, 'spanmill_relay_scrapes_total')[0]!.metadata).toMatchObject({ type: 'COUNTER' });
+    // Its endpoint as Prometheus would show it.
+    const [taken] = named(series, 'prometheus_remote_storage_samples_in_total');
+    expect(taken!.labels).toEqual({ __name__: taken!.labels['__name__'], job: 'self', instance: `127.0.0.1:${port}` });
+    expect(taken!.samples[0]!.value).toBeGreaterThanOrEqual(5 * (scrapes - 1));
+    const [sent] = named(series, 'prometheus_remote_storage_samples_total');
+    expect(ownLabels(sent!)).toEqual({ remote_name: 'default', url: mock.url });
+    expect(named(series, 'prometheus_remote_storage_sent_batch_duration_seconds_bucket')).toHaveLength(16);
     await running.stop();
   });
 

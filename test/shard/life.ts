@@ -1,10 +1,16 @@
 // One tenant's fold, image and encoder: from spans to decoded remote-write requests, boundary by boundary.
 
-import { type DecodedSeries, decodeWriteRequest, snappyUncompress } from 'remote-write-ts';
+import {
+  type DecodedSeries,
+  decodeWriteRequest,
+  type Point,
+  snappyUncompress,
+  WriteRequestBuilder,
+} from 'remote-write-ts';
 import type { TenantSettings } from '../../src/config/index.ts';
 import { Fold } from '../../src/fold/index.ts';
 import { TenantImage } from '../../src/registry/index.ts';
-import { BoundaryEncoder, type PendingSample } from '../../src/shard/boundary-requests.ts';
+import { BoundaryEncoder } from '../../src/shard/boundary-requests.ts';
 import { applyAll } from '../fold/series.ts';
 import { type Changes, settingsWith } from '../fold/settings.ts';
 import { plainSpan, requestBytes } from '../fold/spans.ts';
@@ -49,10 +55,25 @@ export class Life {
   boundary(): Record<'zeros' | 'values' | 'stales', DecodedSeries[]> {
     applyAll(this.image, this.fold.collect(this.nowMs));
     const { zeros, values, stales } = this.encoder.requests(this.image, this.nowMs);
-    const read = (requests: PendingSample[][]) =>
-      requests.flatMap((request) => decodeWriteRequest(snappyUncompress(this.encoder.encode(request), 1e6)).timeseries);
-    return { zeros: read(zeros), values: read(values), stales: read(stales) };
+    return {
+      zeros: zeros.flatMap(overTheWire),
+      values: values.flatMap(overTheWire),
+      stales: stales.flatMap(overTheWire),
+    };
   }
+}
+
+function overTheWire(points: readonly Point[]): DecodedSeries[] {
+  const builder = new WriteRequestBuilder();
+  for (const point of points) {
+    const { labelBytes } = point.series;
+    if (point.kind === 'stale') builder.addStale(labelBytes, point.timestampMs);
+    else if (point.kind === 'stale_histogram') builder.addStaleHistogram(labelBytes, point.timestampMs);
+    else if (point.kind === 'histogram') {
+      builder.addHistogram(labelBytes, point.histogram, point.timestampMs, point.exemplars);
+    } else builder.addSampleWithExemplars(labelBytes, point.value, point.timestampMs, point.exemplars ?? []);
+  }
+  return decodeWriteRequest(snappyUncompress(builder.finish(), 1e6)).timeseries;
 }
 
 export function nameOf({ labels }: DecodedSeries): string {

@@ -1,6 +1,6 @@
 // Frames in a buffer become a LogBatch: counted first, then copied once into arrays of exactly their size, each with a buffer
 // of its own so that a batch can move to another thread.
-import type { LogBatch } from '../port.ts';
+import { type LogBatch, RECORD_HEAD_BYTES } from '../port.ts';
 import {
   checkFrame,
   claimedFrameBytes,
@@ -30,6 +30,7 @@ export interface Stretch {
 /**
  * Takes frames from `from` on, the first with `offset`, until a batch is full or `endOffset` is reached. They are checked,
  * unless they come straight from the writer.
+ * @param limitBytes what the listener takes at once (LogListener.batchBytes)
  */
 export function measure(
   buf: Uint8Array,
@@ -39,6 +40,7 @@ export function measure(
   offset: number,
   endOffset: number,
   isTrusted = false,
+  limitBytes = Number.POSITIVE_INFINITY,
 ): Stretch {
   let at = from;
   let count = 0;
@@ -48,7 +50,9 @@ export function measure(
     if (size === NOT_WHOLE) return { count, valueBytes, next: at, ended: 'not_whole' };
     if (size === DAMAGED) return { count, valueBytes, next: at, ended: 'damaged' };
     const value = size - FRAME_HEAD_BYTES - frameTenantBytes(view, at);
-    if (count > 0 && (count === MAX_BATCH_RECORDS || valueBytes + value > MAX_BATCH_BYTES)) {
+    const sumBytes = valueBytes + value;
+    const isFull = count === MAX_BATCH_RECORDS || sumBytes > MAX_BATCH_BYTES;
+    if (count > 0 && (isFull || sumBytes + (count + 1) * RECORD_HEAD_BYTES > limitBytes)) {
       return { count, valueBytes, next: at, ended: 'full' };
     }
     count++;

@@ -85,7 +85,7 @@ export class EmbeddedConsumer implements LogConsumer {
     while (at < group.length && this.mayDeliver(follower)) {
       const { cursor } = follower;
       const { bytes, view, length, endOffset } = group;
-      const stretch = measure(bytes, view, at, length, cursor.offset, endOffset, true);
+      const stretch = measure(bytes, view, at, length, cursor.offset, endOffset, true, this.listener.batchBytes);
       const batch = copyBatch(partition, bytes, view, at, stretch, this.options.now());
       at = stretch.next;
       cursor.offset += stretch.count;
@@ -118,10 +118,12 @@ export class EmbeddedConsumer implements LogConsumer {
     const { state, cursor } = follower;
     try {
       while (this.mayDeliver(follower) && cursor.offset !== state.end) {
-        await readChunk(state, this.options.access, cursor, this.options.now, (batch) => {
+        const { access, now } = this.options;
+        const emit = (batch: LogBatch) => {
           if (!this.isStopped) this.deliver(follower, batch);
           return this.mayDeliver(follower);
-        });
+        };
+        await readChunk(state, access, cursor, now, emit, () => this.listener.batchBytes);
       }
     } catch (error) {
       this.fail(follower, error);

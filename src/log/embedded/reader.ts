@@ -32,6 +32,7 @@ export function cursorAt(offset: number): Cursor {
 /**
  * Reads one chunk and gives its records to `emit`, batch by batch, until `emit` says stop. Nothing is given at the end, or
  * while the wanted record is still to be found further on: call again as long as `cursor.offset` is below the end.
+ * @param batchBytes what the listener takes at once, asked before each batch
  * @throws LogError `log_damaged` with file and position, `offset_out_of_range`
  */
 export async function readChunk(
@@ -40,6 +41,7 @@ export async function readChunk(
   cursor: Cursor,
   now: () => number,
   emit: (batch: LogBatch) => boolean,
+  batchBytes: () => number | undefined = () => undefined,
 ): Promise<void> {
   const place = locate(state, cursor);
   if (place === undefined) return;
@@ -50,12 +52,13 @@ export async function readChunk(
     let wantsMore = true;
     const start = cursor.position - at;
     while (wantsMore && cursor.offset < endOffset) {
-      const stretch = measure(window.bytes, window.view, at, window.length, cursor.offset, endOffset);
+      const { bytes, view, length } = window;
+      const stretch = measure(bytes, view, at, length, cursor.offset, endOffset, false, batchBytes());
       if (stretch.count === 0) {
-        if (stretch.ended === 'not_whole' && at > 0 && start + window.length < endPosition) return;
+        if (stretch.ended === 'not_whole' && at > 0 && start + length < endPosition) return;
         throw damaged(segment, cursor);
       }
-      const batch = copyBatch(state.id, window.bytes, window.view, at, stretch, now());
+      const batch = copyBatch(state.id, bytes, view, at, stretch, now());
       at = stretch.next;
       cursor.offset += stretch.count;
       cursor.frameOffset = cursor.offset;

@@ -1,5 +1,5 @@
-// Who gets which shards: the part of the group's leader. Pure. A shard stays with the member that holds it; one member's wish for a
-// shard that another one holds waits. Members that want the same free shards share them evenly.
+// Who gets which shards: the part of the group's leader. Pure. A member gets all shards that it wants or none, as it folds with none less:
+// a share of them would only keep others from folding. Who has all that it wants keeps it; whoever wants one of them waits.
 
 import { createRequire } from 'node:module';
 
@@ -15,21 +15,25 @@ export interface Member {
   shardCount: number;
 }
 
-/** Every shard that anybody wants, with its owner. Members that disagree on the number of shards with the first one get nothing. */
+/** Every member with its shards. Members that disagree on the number of shards with the first one get nothing. */
 export function assignShards(members: readonly Member[]): Map<string, number[]> {
   const sorted = members.toSorted((a, b) => (a.memberId < b.memberId ? -1 : 1));
   const owned = new Map(sorted.map(({ memberId }) => [memberId, [] as number[]]));
   // The holders' count is the one that state was made with.
   const count = (sorted.find(({ holds }) => holds.length > 0) ?? sorted[0])?.shardCount ?? 0;
   const able = sorted.filter(({ shardCount }) => shardCount === count);
-  for (let shard = 0; shard < count; shard++) {
-    const willing = able.filter(({ wants }) => wants.includes(shard));
-    const holder = willing.find(({ holds }) => holds.includes(shard));
-    const least = willing.toSorted((a, b) => owned.get(a.memberId)!.length - owned.get(b.memberId)!.length)[0];
-    const owner = holder ?? least;
-    if (owner !== undefined) owned.get(owner.memberId)!.push(shard);
+  const taken = new Set<number>();
+  for (const { memberId, wants } of [...able.filter(holdsAll), ...able.filter((member) => !holdsAll(member))]) {
+    const wanted = [...new Set(wants)].filter((shard) => shard < count);
+    if (wanted.some((shard) => taken.has(shard))) continue;
+    for (const shard of wanted) taken.add(shard);
+    owned.set(memberId, wanted);
   }
   return owned;
+}
+
+function holdsAll({ wants, holds }: Member): boolean {
+  return wants.every((shard) => holds.includes(shard));
 }
 
 interface AssignerProtocol {

@@ -1,7 +1,7 @@
 // Gathers records of one partition and copies them, once, into a LogBatch whose arrays own their buffers. Between `add` and `take`
 // the records' own buffers must not change.
 
-import { ENCODINGS, type LogBatch } from '../port.ts';
+import { ENCODINGS, type LogBatch, RECORD_HEAD_BYTES } from '../port.ts';
 import type { Envelope } from './envelope.ts';
 
 export const MAX_BATCH_RECORDS = 2_000;
@@ -24,9 +24,15 @@ export class BatchBuilder {
     return this.count === 0;
   }
 
-  /** False: the batch is full without this record, which is to be added after `take`. A batch takes at least one. */
-  hasRoomFor(bytes: number): boolean {
-    return this.count === 0 || (this.count < MAX_BATCH_RECORDS && this.sizeBytes + bytes <= MAX_BATCH_BYTES);
+  /**
+   * False: the batch is full without this record, which is to be added after `take`. A batch takes at least one.
+   * @param limitBytes what the listener takes at once (LogListener.batchBytes)
+   */
+  hasRoomFor(bytes: number, limitBytes: number): boolean {
+    if (this.count === 0) return true;
+    const sizeBytes = this.sizeBytes + bytes;
+    if (this.count >= MAX_BATCH_RECORDS || sizeBytes > MAX_BATCH_BYTES) return false;
+    return sizeBytes + (this.count + 1) * RECORD_HEAD_BYTES <= limitBytes;
   }
 
   add(envelope: Envelope, offset: number, timestampMs: number): void {

@@ -15,6 +15,8 @@ const OFFSET_OUT_OF_RANGE = 1;
 const CORRUPT_MESSAGE = 2;
 const UNKNOWN_TOPIC_OR_PARTITION = 3;
 const TOPIC_AUTHORIZATION_FAILED = 29;
+/** Said by a leader that knows the partition. */
+const ANSWERED: readonly number[] = [0, OFFSET_OUT_OF_RANGE];
 const RETRY_MS = 200;
 /** A partition that no broker knows for so long is gone. */
 const MISSING_MS = 60_000;
@@ -23,6 +25,7 @@ const MISSING_MS = 60_000;
 const MAX_MIN_BYTES = 1024 * 1024;
 
 export interface ConsumerOptions {
+  /** Of this consumer alone: a broker answers its requests one by one, and lets a fetch wait. Closed by whoever gives it, at `onStop`. */
   connection: Connection;
   topic: string;
   envelopes: EnvelopeReader;
@@ -42,6 +45,8 @@ export class KafkaConsumer implements LogConsumer {
   private readonly followers = new Map<number, Follower>();
   private readonly loops = new Map<number, Promise<void>>();
   private readonly missingSince = new Map<number, number>();
+  /** They were missing: whether they are what they were is yet to be seen. */
+  private readonly unchecked = new Set<number>();
   private readonly delivery: ConstructorParameters<typeof Follower>[3];
   private readonly asleep = new Set<() => void>();
   private isStopped = false;
@@ -116,10 +121,14 @@ export class KafkaConsumer implements LogConsumer {
   /** Loops of leader -1 wait until a partition has a leader again. */
   private async run(nodeId: number): Promise<void> {
     while (!this.isStopped && this.ofLeader(nodeId).length > 0) {
-      const asked = nodeId < 0 ? [] : this.ask(nodeId);
+      if (nodeId < 0) {
+        await this.refresh();
+        if (this.ofLeader(nodeId).length > 0) await this.pauseLoop(RETRY_MS);
+        continue;
+      }
+      const asked = this.ask(nodeId);
       if (asked.length === 0) {
-        await this.pauseLoop(nodeId < 0 ? RETRY_MS : this.options.maxWaitMs);
-        if (nodeId < 0) await this.refresh();
+        await this.pauseLoop(this.options.maxWaitMs);
         continue;
       }
       try {
@@ -178,8 +187,9 @@ export class KafkaConsumer implements LogConsumer {
     for (const part of response.partitions) {
       const follower = this.followers.get(part.partition);
       if (follower === undefined) continue;
-      const wasMissing = part.errorCode !== UNKNOWN_TOPIC_OR_PARTITION && this.missingSince.delete(part.partition);
-      if (wasMissing && !(await this.isSame(follower))) continue;
+      if (part.errorCode !== UNKNOWN_TOPIC_OR_PARTITION) this.missingSince.delete(part.partition);
+      const mayBeOther = this.unchecked.has(part.partition) && ANSWERED.includes(part.errorCode);
+      if (mayBeOther && !(await this.isSame(follower))) continue;
       if (part.errorCode === 0) follower.fetched(part, askedMs);
       else if (!this.failed(follower, part.errorCode, part.logStart)) mustRefresh = true;
       if (this.isStopped) return;
@@ -190,18 +200,21 @@ export class KafkaConsumer implements LogConsumer {
     }
   }
 
-  /** A partition that was gone for a while may be another one: the record that was read last must still be there, or be deleted. */
+  /**
+   * A partition that was gone for a while may be another one: the record that was read last must still be there, or be deleted.
+   * @throws where that can't be learnt now: the next answer is looked at again
+   */
   private async isSame(follower: Follower): Promise<boolean> {
     const { connection, topic } = this.options;
     const { partition, lastRecord } = follower;
-    if (lastRecord === undefined) return true;
-    const { offset, timestampMs } = lastRecord;
-    const found = await readOne(connection, partition, offset, (record) => record.timestampMs);
-    if (found === undefined || found === timestampMs) return true;
+    const found =
+      lastRecord && (await readOne(connection, partition, lastRecord.offset, (record) => record.timestampMs));
+    this.unchecked.delete(partition);
+    if (found === undefined || found === lastRecord?.timestampMs) return true;
     follower.fail(
       new LogError(
         'log_damaged',
-        `record ${offset} of partition ${partition} is not the one that was read: topic ${topic} was deleted and made anew`,
+        `record ${lastRecord?.offset} of partition ${partition} is not the one that was read: topic ${topic} was deleted and made anew`,
       ),
     );
     return false;
@@ -228,6 +241,7 @@ export class KafkaConsumer implements LogConsumer {
       const now = this.options.now();
       const since = this.missingSince.get(partition) ?? now;
       this.missingSince.set(partition, since);
+      this.unchecked.add(partition);
       if (now - since > MISSING_MS) {
         follower.fail(
           new LogError('log_unavailable', `no broker has partition ${partition} of topic ${this.options.topic}`),
@@ -242,10 +256,15 @@ export class KafkaConsumer implements LogConsumer {
   }
 
   private async refresh(): Promise<void> {
+    const { connection, onTrouble } = this.options;
     try {
-      await this.options.connection.refresh();
+      // The first time, and where its topic wasn't there then.
+      await connection.connect();
+      await connection.refresh();
     } catch (error) {
-      await this.options.connection.recover(error);
+      if (this.isStopped) return;
+      onTrouble('leaders of partitions', error as Error);
+      await connection.recover(error);
     }
     this.startLoops();
   }

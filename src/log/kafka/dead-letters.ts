@@ -42,19 +42,18 @@ export class DeadLetters {
   }
 
   add(letter: DeadLetter): void {
-    if (this.isClosed) return;
-    if (this.queue.length >= MAX_QUEUED) {
+    if (this.isClosed || this.queue.length >= MAX_QUEUED) {
       this.options.stats.lostDeadLetters++;
       return;
     }
     this.queue.push(letter);
-    this.working ??= this.work().finally(() => {
-      this.working = undefined;
-    });
+    this.working ??= this.work();
   }
 
+  /** What still waits is lost. */
   close(): void {
     this.isClosed = true;
+    this.options.stats.lostDeadLetters += this.queue.length;
     this.queue = [];
     this.options.target.close();
   }
@@ -66,6 +65,8 @@ export class DeadLetters {
       const letters = this.queue.splice(0, 50);
       await Promise.all(letters.map((letter) => this.copy(letter)));
     }
+    // In one go with the look at the queue: what is added from now on begins anew.
+    this.working = undefined;
   }
 
   private async copy(letter: DeadLetter): Promise<void> {

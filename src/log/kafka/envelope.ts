@@ -14,7 +14,10 @@ const OTLP_TAG = 0x0a;
 const PUSH_BYTES_TAGS = [0x12, 0x1a, 0x28] as const;
 const MAX_CACHED = 10_000;
 
-/** Turns a value of another encoding into one that shards read. @throws Error for a value that isn't of that encoding */
+/**
+ * Turns a value of another encoding into one that shards read, and gives back the very bytes that it was given where nothing is to be done.
+ * @throws Error for a value that isn't of that encoding
+ */
 export type Transcode = (encoding: string, bytes: Uint8Array) => { encoding: Encoding; bytes: Uint8Array };
 
 export interface Envelope {
@@ -23,6 +26,8 @@ export interface Envelope {
   bytes: Uint8Array;
   start: number;
   end: number;
+  /** The bytes aren't those of the topic: they were made from them. */
+  isTranscoded: boolean;
 }
 
 export interface EnvelopeOptions {
@@ -49,23 +54,33 @@ export function encodingOf(bytes: Uint8Array, start: number, end: number): Encod
 export function createEnvelopeReader(options: EnvelopeOptions): EnvelopeReader {
   const { transcode } = options;
   const tenants = new TenantNames(options.isTenantId);
-  const envelope: Envelope = { tenant: '', encoding: 'otlp', bytes: new Uint8Array(0), start: 0, end: 0 };
+  const envelope: Envelope = {
+    tenant: '',
+    encoding: 'otlp',
+    bytes: new Uint8Array(0),
+    start: 0,
+    end: 0,
+    isTranscoded: false,
+  };
 
   const open = (record: RecordView): Envelope | SkipReason => {
     if (record.valueStart < 0) return 'tombstone';
     envelope.bytes = record.bytes;
     envelope.start = record.valueStart;
     envelope.end = record.valueEnd;
+    envelope.isTranscoded = false;
     let known: Encoding | undefined =
       options.encoding === 'otlp' || options.encoding === 'push-bytes' ? options.encoding : undefined;
     if (options.encoding === 'auto' && transcode === undefined)
       known = encodingOf(record.bytes, record.valueStart, record.valueEnd);
     if (known === undefined && transcode !== undefined) {
       try {
-        const made = transcode(options.encoding, record.bytes.subarray(record.valueStart, record.valueEnd));
+        const value = record.bytes.subarray(record.valueStart, record.valueEnd);
+        const made = transcode(options.encoding, value);
         envelope.bytes = made.bytes;
         envelope.start = 0;
         envelope.end = made.bytes.length;
+        envelope.isTranscoded = made.bytes !== value;
         known = made.encoding;
       } catch {
         return 'undecodable';

@@ -173,7 +173,8 @@ export class GroupFence implements CommitFence {
       // Waits while the group is being joined; the fence has judged the assignment before anybody gets it.
       const generation = this.ended !== undefined ? undefined : await this.member!.assignment().catch(() => undefined);
       if (generation === undefined || ownership === undefined || ownership.isLost || ownership !== this.ownership) {
-        stats.refusedCommits++;
+        // Our own close is no other owner.
+        if (this.ended?.code !== 'log_closed' || ownership?.isLost) stats.refusedCommits++;
         return 'refused';
       }
       ownership.pending = wanted;

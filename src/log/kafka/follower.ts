@@ -158,13 +158,13 @@ export class Follower {
   }
 
   private take(record: RecordView): boolean {
-    const { builder, envelopes } = this.delivery;
+    const { builder, envelopes, listener } = this.delivery;
     const envelope = envelopes.open(record);
     if (typeof envelope === 'string') {
       this.skip(envelope, record.offset, 1);
       return true;
     }
-    if (!builder.hasRoomFor(envelope.end - envelope.start)) {
+    if (!builder.hasRoomFor(envelope.end - envelope.start, listener.batchBytes ?? Number.POSITIVE_INFINITY)) {
       this.flush();
       if (this.mustStop()) return false;
     }

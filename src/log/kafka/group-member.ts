@@ -21,8 +21,8 @@ export interface Assignment extends Generation {
 
 export interface GroupMemberOptions {
   connection: Connection;
-  /** Another one: brokers take no further request of a connection whose join waits for other members. */
-  leaveBy: Connection;
+  /** Another one, to leave by and to know the topic's partitions: brokers take no further request of one whose join waits for others. */
+  queries: Connection;
   groupId: string;
   topic: string;
   shardCount: number;
@@ -98,12 +98,12 @@ export class GroupMember {
     this.end(new LogError('log_closed', 'the log is closed'));
     const { memberId } = this;
     if (memberId === '') return;
-    const { leaveBy, groupId } = this.options;
+    const { queries, groupId } = this.options;
     let timer: NodeJS.Timeout | undefined;
     const timeout = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, LEAVE_MS);
     });
-    const leave = leaveBy.onCoordinator(groupId, (broker) => broker.leaveGroup({ groupId, memberId }));
+    const leave = queries.onCoordinator(groupId, (broker) => broker.leaveGroup({ groupId, memberId }));
     await Promise.race([leave.catch(() => undefined), timeout]);
     clearTimeout(timer);
   }
@@ -135,7 +135,7 @@ export class GroupMember {
   }
 
   private async join(): Promise<Assignment> {
-    const { groupId, topic, shardCount, connection } = this.options;
+    const { groupId, topic, shardCount, connection, queries } = this.options;
     this.mustRejoin = false;
     const joined = await this.joinAs();
     const { generationId, memberId } = joined;
@@ -144,7 +144,7 @@ export class GroupMember {
     let groupAssignment: { memberId: string; memberAssignment: Buffer }[] = [];
     if (joined.leaderId === memberId) {
       const members = joined.members.map((member) => decodeMember(member.memberId, member.memberMetadata));
-      const partitions = connection.partitions();
+      const partitions = queries.partitions();
       groupAssignment = [...assignShards(members)].map(([id, shards]) => ({
         memberId: id,
         memberAssignment: encodeAssignment(topic, shards, shardCount, partitions),

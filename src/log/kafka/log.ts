@@ -2,7 +2,14 @@
 // another offset than it was told, and never commits but for the fence.
 
 import { createHash } from 'node:crypto';
-import { type AppendRecord, type LogBounds, type LogConsumer, LogError, type LogListener } from '../port.ts';
+import {
+  type AppendRecord,
+  type LogBounds,
+  type LogConsumer,
+  LogError,
+  type LogListener,
+  type RecordIdentity,
+} from '../port.ts';
 import { registerCodecs } from './codecs.ts';
 import { Connection } from './connection.ts';
 import { KafkaConsumer } from './consumer.ts';
@@ -72,7 +79,6 @@ class TopicLog implements KafkaLog {
   partitions = 0;
   fence?: GroupFence;
   private readonly options: KafkaLogOptions;
-  private readonly reads: Connection;
   private readonly queries: Connection;
   private readonly groups: Connection | undefined;
   private readonly envelopes: EnvelopeReader;
@@ -87,7 +93,6 @@ class TopicLog implements KafkaLog {
 
   constructor(options: KafkaLogOptions) {
     this.options = options;
-    this.reads = new Connection(options, 'read');
     this.queries = new Connection(options, 'query');
     if (options.group !== undefined) this.groups = new Connection(options, 'group');
     this.envelopes = createEnvelopeReader(options);
@@ -104,7 +109,7 @@ class TopicLog implements KafkaLog {
   }
 
   async open(): Promise<void> {
-    await Promise.all([this.reads.connect(), this.queries.connect(), this.groups?.connect()]);
+    await Promise.all([this.queries.connect(), this.groups?.connect()]);
     this.known = this.queries.partitions();
     if (this.known.length === 0) throw new LogError('log_unavailable', `there is no topic ${this.options.topic}`);
     this.partitions = this.known.length;
@@ -125,7 +130,7 @@ class TopicLog implements KafkaLog {
     return bounds(this.queries, partition);
   }
 
-  identify(partition: number, offset: number): Promise<{ timestampMs: number; crc: number } | undefined> {
+  identify(partition: number, offset: number): Promise<RecordIdentity | undefined> {
     return identify(this.queries, this.envelopes, partition, offset);
   }
 
@@ -140,10 +145,11 @@ class TopicLog implements KafkaLog {
   consume(from: ReadonlyMap<number, number>, listener: LogListener): LogConsumer {
     if (this.closing !== undefined) throw new LogError('log_closed', 'the log is closed');
     const { topic, now, fetch } = this.options;
+    const connection = new Connection(this.options, 'read');
     const consumer = new KafkaConsumer(from, listener, {
       ...FETCH,
       ...fetch,
-      connection: this.reads,
+      connection,
       topic,
       now,
       envelopes: this.envelopes,
@@ -154,7 +160,10 @@ class TopicLog implements KafkaLog {
         if (reason === 'undecodable' || reason === 'invalid_tenant') this.deadLetter({ partition, offset, reason });
       },
       onTrouble: (what, error) => this.options.onTrouble?.(what, error),
-      onStop: (stopped) => this.consumers.delete(stopped),
+      onStop: (stopped) => {
+        this.consumers.delete(stopped);
+        connection.close();
+      },
     });
     this.consumers.add(consumer);
     return consumer;
@@ -200,7 +209,7 @@ class TopicLog implements KafkaLog {
     this.fence?.end(new LogError('log_closed', 'the log is closed'));
     await Promise.all([this.sink.close(), this.member?.stop()]);
     this.deadLetters?.close();
-    for (const connection of [this.reads, this.queries, this.groups]) connection?.close();
+    for (const connection of [this.queries, this.groups]) connection?.close();
   }
 
   private async joinGroup(): Promise<void> {
@@ -218,7 +227,7 @@ class TopicLog implements KafkaLog {
     });
     this.member = new GroupMember({
       ...common,
-      leaveBy: this.queries,
+      queries: this.queries,
       sessionTimeoutMs: group.sessionTimeoutMs ?? GROUP.sessionTimeoutMs,
       rebalanceTimeoutMs: group.rebalanceTimeoutMs ?? GROUP.rebalanceTimeoutMs,
       heartbeatMs: group.heartbeatMs ?? GROUP.heartbeatMs,
@@ -248,7 +257,8 @@ class TopicLog implements KafkaLog {
   /** Asks for new partitions. Never throws. */
   private async poll(): Promise<void> {
     try {
-      await Promise.all([this.queries.refresh(), this.reads.refresh(), this.groups?.refresh()]);
+      // Not by that of the group, whose join may wait for other members, nor by those of consumers, which find new leaders themselves.
+      await this.queries.refresh();
     } catch (cause) {
       await this.queries.recover(cause);
       return;

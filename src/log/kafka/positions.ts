@@ -1,11 +1,11 @@
 // Offsets that a topic knows: its ends, the first record of a time, one record's identity.
 
 import { crc32c } from '../embedded/index.ts';
-import { type LogBounds, LogError } from '../port.ts';
+import { type LogBounds, LogError, type RecordIdentity } from '../port.ts';
 import type { Connection } from './connection.ts';
 import type { EnvelopeReader } from './envelope.ts';
 import { decodeFetchResponse } from './fetch-response.ts';
-import { fetchRaw } from './kafkajs.ts';
+import { fetchRaw, typeOf } from './kafkajs.ts';
 import { type RecordView, type RecordVisitor, readRecords, recordSet } from './record-batch.ts';
 
 const EARLIEST = '-2';
@@ -14,6 +14,8 @@ const OFFSET_OUT_OF_RANGE = 1;
 const TRIES = 20;
 const RETRY_MS = 250;
 const ONE_RECORD_BYTES = 1024 * 1024;
+/** Repeating can't mend these. */
+const NOT_ALLOWED: readonly string[] = ['TOPIC_AUTHORIZATION_FAILED', 'GROUP_AUTHORIZATION_FAILED'];
 
 /** `end` is the end for readers of committed records: an open transaction holds it back. */
 export async function bounds(connection: Connection, partition: number): Promise<LogBounds> {
@@ -30,19 +32,21 @@ export async function offsetAt(connection: Connection, partition: number, timest
   return offset ?? (await listOffset(connection, partition, LATEST))!;
 }
 
-/** Timestamp and CRC-32C of a record's bytes as they are delivered. Undefined: no such record is there, or none that is delivered. */
+/** Undefined: no such record is there, or none that is delivered. */
 export async function identify(
   connection: Connection,
   envelopes: EnvelopeReader,
   partition: number,
   offset: number,
-): Promise<{ timestampMs: number; crc: number } | undefined> {
+): Promise<RecordIdentity | undefined> {
   const { start, end } = await bounds(connection, partition);
   if (offset < start || offset >= end) return undefined;
   return readOne(connection, partition, offset, (record) => {
     const envelope = envelopes.open(record);
     if (typeof envelope === 'string') return undefined;
-    return { timestampMs: record.timestampMs, crc: crc32c(envelope.bytes, envelope.start, envelope.end) };
+    const { timestampMs } = record;
+    if (envelope.isTranscoded) return { timestampMs };
+    return { timestampMs, crc: crc32c(envelope.bytes, envelope.start, envelope.end) };
   });
 }
 
@@ -94,13 +98,15 @@ function listOffset(connection: Connection, partition: number, timestamp: string
   });
 }
 
-/** Over changes of leaders and short absences of brokers. @throws LogError `log_unavailable`, `log_closed` */
+/** Over changes of leaders and short absences of brokers. @throws LogError `log_unavailable`, `log_closed`, `log_incompatible` (not allowed) */
 export async function retried<T>(connection: Connection, run: () => Promise<T>): Promise<T> {
   for (let tries = 1; ; tries++) {
     try {
       return await run();
     } catch (cause) {
       if (cause instanceof LogError && cause.code === 'log_closed') throw cause;
+      if (NOT_ALLOWED.includes(typeOf(cause) ?? ''))
+        throw new LogError('log_incompatible', `topic ${connection.topic}: ${(cause as Error).message}`, { cause });
       if (tries === TRIES)
         throw new LogError('log_unavailable', `topic ${connection.topic}: ${(cause as Error).message}`, { cause });
       await connection.recover(cause);

@@ -2,21 +2,10 @@
 // meaning (which suffix a type may have, families that don't interleave) are not, as in Prometheus: pages that break them
 // are common, and lose nothing. Source: OpenMetrics 1.0, "ABNF".
 
-import type { MetricType } from 'remote-write-ts';
+import { METRIC_TYPES } from 'remote-write-ts';
 import { Line, shorten, unescapeAll } from './line.ts';
 import { parseNumber, parseSeconds } from './numbers.ts';
 import { type Family, familyOf, type PageExemplar, type PageLines, type PageSample } from './page.ts';
-
-const TYPES: readonly MetricType[] = [
-  'unknown',
-  'counter',
-  'gauge',
-  'histogram',
-  'gaugehistogram',
-  'summary',
-  'info',
-  'stateset',
-];
 
 /** @throws ExpositionError */
 export function parseOpenMetrics(text: string): PageLines {
@@ -53,7 +42,7 @@ function readMetadata(line: Line, families: Map<string, Family>): void {
       family.help = unescapeAll(rest);
       return;
     case 'TYPE ':
-      family.type = TYPES.find((known) => known === rest) ?? line.fail(`no metric type: ${shorten(rest)}`);
+      family.type = METRIC_TYPES.find((known) => known === rest) ?? line.fail(`no metric type: ${shorten(rest)}`);
       return;
     case 'UNIT ':
       if (rest !== '' && !family.name.endsWith(`_${rest}`)) {

@@ -246,6 +246,55 @@ describeWithKafka('the commit fence of a consumer group', () => {
     expect(after[0]!.partitions[0]!.offset).toBe('-1');
   });
 
+  it('gives all shards to one of two members that both want all, and to the other when that one leaves', async () => {
+    const topic = await broker.createTopic(2);
+    const all = { shards: { count: 2, own: [0, 1] } };
+    const holder = await member(topic, {}, all);
+    const opening = [member(topic, {}, all), member(topic, {}, all)];
+    const members = async () => (await broker.admin().describeGroups([`g-${topic}`])).groups[0]!.members.length;
+    await until('three members', async () => (await members()) === 3);
+    // Now both ask in the same generation.
+    await holder.log.close();
+    const first = await Promise.race(opening);
+    expect(await first.log.fence!.commit(entry(1, 15_000, [0, 5], [1, 5]))).toBe('committed');
+    await until('two members', async () => (await members()) === 2);
+    await first.log.close();
+    for (const next of await Promise.all(opening)) {
+      if (next !== first) expect(await next.log.fence!.commit(entry(2, 15_000, [0, 5], [1, 5]))).toBe('committed');
+    }
+  });
+
+  it('learns of new partitions while it waits for other members to join', async () => {
+    const topic = await broker.createTopic(1);
+    const found: number[] = [];
+    const slow = { sessionTimeoutMs: 60_000, rebalanceTimeoutMs: 60_000 };
+    const onPartition = (partition: number) => found.push(partition);
+    const owner = await member(topic, { onPartition }, slow);
+    const abort = new AbortController();
+    const standbys: Promise<Opened>[] = [];
+    const standBy = (heartbeatMs: number) => {
+      const standby = member(topic, { signal: abort.signal }, { ...slow, heartbeatMs });
+      standby.catch(() => undefined);
+      standbys.push(standby);
+    };
+    try {
+      const group = async () => (await broker.admin().describeGroups([`g-${topic}`])).groups[0]!;
+      const state = async () => (await group()).state;
+      // This one hears of nothing for a minute: whoever joins anew waits for it as long.
+      standBy(60_000);
+      await until('two members', async () => (await group()).members.length === 2 && (await state()) === 'Stable');
+      standBy(100);
+      await until('a join that waits', async () => (await state()) === 'PreparingRebalance');
+      await until('the owner to join it', () => owner.log.stats().generation === -1);
+      await broker.admin().createPartitions({ topicPartitions: [{ topic, count: 3 }] });
+      await until('the new partitions', () => found.length === 2, 20_000);
+      expect([found, await state()]).toEqual([[1, 2], 'PreparingRebalance']);
+    } finally {
+      abort.abort();
+      await Promise.allSettled(standbys);
+    }
+  });
+
   it('says so when the group belongs to consumers of another kind', async () => {
     const topic = await broker.createTopic(1);
     const consumer = broker.kafka().consumer({ groupId: `g-${topic}`, maxWaitTimeInMs: 100 });

@@ -14,6 +14,9 @@ export interface SpanmillOptions {
   intervalMs?: number;
   /** More YAML, top level. */
   extra?: string;
+  /** More keys of `metrics_generator`, and of each endpoint, in one line. */
+  generator?: string;
+  endpoint?: string;
   partitions?: number;
   staleMs?: number;
   /** The `log` block as YAML in one line; absent = an embedded log. */
@@ -110,6 +113,8 @@ export class Spanmill {
     remoteWrite = [],
     intervalMs = 1_000,
     extra = '',
+    generator = '',
+    endpoint = '',
     partitions = 4,
     staleMs = 900_000,
     log = `{ kind: embedded, embedded: { path: ${join(this.dir, 'log')}, partitions: ${partitions} } }`,
@@ -120,9 +125,10 @@ receivers: { otlp: { http: { endpoint: "127.0.0.1:${this.otlpPort}" }, grpc: nul
 log: ${log}
 ledger: { path: ${join(this.dir, 'ledger')} }
 metrics_generator:
+  ${generator}
   registry: { collection_interval: ${intervalMs}ms, stale_duration: ${staleMs}ms }
   storage:
-    remote_write: [${remoteWrite.map((url) => `{ url: "${url}" }`).join(', ')}]
+    remote_write: [${remoteWrite.map((url) => `{ url: "${url}", ${endpoint} }`).join(', ')}]
 ${extra}
 `;
   }

@@ -1,15 +1,19 @@
 // A Prometheus without a network: takes remote-write requests by its rules, on virtual time, and keeps a record of every sample
 // that any sender ever sent it. A series' samples must come in order; one that doesn't takes its whole request with it.
 import {
+  createWriter,
   type DecodedHistogram,
   decodeWriteRequest,
-  type Sender,
-  type SendOutcome,
+  decodeWriteRequestV2,
+  type Protocol,
   snappyUncompress,
+  type TransportRequest,
+  type TransportResponse,
+  type Writer,
 } from 'remote-write-ts';
+import type { EndpointPlan } from '../../../src/shard/index.ts';
 
 export const STALE_BITS = 0x7ff0000000000002n;
-const RETRY_MS = 1_000;
 const MAX_AHEAD_MS = 600_000;
 const MAX_BODY_BYTES = 16 << 20;
 
@@ -27,32 +31,41 @@ export interface SentSample extends Sample {
   /** Name and sorted labels without the shard's identity. */
   series: string;
   exemplar: string | undefined;
+  /** 2.0 only. */
+  startMs: number | undefined;
 }
 
 export interface Request {
   tenant: string;
+  protocol: Protocol;
   atMs: number;
   samples: SentSample[];
+  /** On 2.0 a refused request may have been stored in part. */
   outcome: 'accepted' | 'refused';
   reason?: string;
 }
 
 interface Flight {
   tenant: string;
+  protocol: Protocol;
   body: Uint8Array;
   incarnation: object;
-  finish(outcome: SendOutcome): void;
+  finish(answer: TransportResponse | Error): void;
 }
 
 export class Receiver {
   readonly requests: Request[] = [];
   /** By tenant and series: what was accepted, in order. */
   readonly stored = new Map<string, Sample[]>();
+  /** A receiver of 1.0 reads a request of 2.0 as an empty one, and takes it. */
+  speaks: Protocol = '1.0';
   outageUntilMs = 0;
   /** Of the request, and again of the answer. */
   latencyMs: () => number = () => 0;
   losesAnswer: () => boolean = () => false;
   refuses: (series: string) => boolean = () => false;
+  /** Samples from before this are out of its window. */
+  oldestMs = Number.NEGATIVE_INFINITY;
   /** Before a request is looked at. What it throws ends the run. */
   onArrival: (samples: readonly SentSample[], incarnation: object) => Promise<void> = async () => undefined;
   failure: unknown;
@@ -66,30 +79,46 @@ export class Receiver {
     this.instance = instance;
   }
 
-  sender(tenant: string, incarnation: object): Sender {
-    const stats = { attempts: 0, retries: 0, accepted: 0, refused: 0, aborted: 0, bytes: 0 };
-    return {
-      name: 'receiver',
-      send: (body, { signal } = {}) =>
-        new Promise<SendOutcome>((resolve) => {
-          const flight: Flight = {
-            tenant,
-            body: body.slice(),
-            incarnation,
-            finish: (outcome) => {
-              this.flights.delete(flight);
-              resolve(outcome);
-            },
-          };
-          this.flights.add(flight);
-          const abort = () => flight.finish({ kind: 'aborted', attempts: 1 });
-          if (signal?.aborted) return abort();
-          signal?.addEventListener('abort', abort, { once: true });
-          this.after(this.latencyMs(), () => this.attempt(flight));
+  /** A writer to this receiver. @param isDead its process has ended: nothing that it still does gets out */
+  writer({ connection }: EndpointPlan, tenant: string, incarnation: object, isDead: () => boolean): Writer {
+    const post = (request: TransportRequest) =>
+      isDead() ? new Promise<never>(() => {}) : this.post(request, tenant, incarnation);
+    return createWriter({
+      ...connection,
+      url: 'http://receiver/',
+      userAgent: 'test/1',
+      transport: { post, close: async () => undefined },
+      now: this.now,
+      random: () => 0,
+      sleep: (waitMs, signal) =>
+        new Promise((resolve) => {
+          this.after(waitMs, resolve);
+          signal.addEventListener('abort', () => resolve(), { once: true });
         }),
-      stats: () => stats,
-      close: async () => undefined,
-    };
+    });
+  }
+
+  private post(request: TransportRequest, tenant: string, incarnation: object): Promise<TransportResponse> {
+    const { body, headers, signal } = request;
+    const protocol = headers['x-prometheus-remote-write-version'] === '2.0.0' ? '2.0' : '1.0';
+    return new Promise((resolve, reject) => {
+      const flight: Flight = {
+        tenant,
+        protocol,
+        body: body.slice(),
+        incarnation,
+        finish: (answer) => {
+          if (!this.flights.delete(flight)) return;
+          if (answer instanceof Error) reject(answer);
+          else resolve(answer);
+        },
+      };
+      this.flights.add(flight);
+      const abort = () => flight.finish(new Error('aborted'));
+      if (signal.aborted) return abort();
+      signal.addEventListener('abort', abort, { once: true });
+      this.after(this.latencyMs(), () => this.attempt(flight));
+    });
   }
 
   /** Does what is due; false if there was nothing. */
@@ -115,54 +144,58 @@ export class Receiver {
 
   private async attempt(flight: Flight): Promise<void> {
     if (!this.flights.has(flight)) return;
-    if (this.now() < this.outageUntilMs) {
-      this.after(RETRY_MS, () => this.attempt(flight));
-      return;
-    }
-    const outcome = await this.take(flight);
-    if (this.losesAnswer()) this.after(RETRY_MS, () => this.attempt(flight));
-    else this.after(this.latencyMs(), () => flight.finish(outcome));
+    if (this.now() < this.outageUntilMs) return flight.finish(new Error('connection refused'));
+    const answer = await this.take(flight);
+    if (this.losesAnswer()) flight.finish(new Error('connection reset'));
+    else this.after(this.latencyMs(), () => flight.finish(answer));
   }
 
-  private async take(flight: Flight): Promise<SendOutcome> {
-    const samples = this.samplesOf(flight.body, flight.tenant);
+  private async take({ tenant, protocol, body, incarnation }: Flight): Promise<TransportResponse> {
+    if (protocol === '2.0' && this.speaks === '1.0') return answer(204, '');
+    const samples = this.samplesOf(body, tenant, protocol);
     try {
-      await this.onArrival(samples, flight.incarnation);
+      await this.onArrival(samples, incarnation);
     } catch (error) {
       this.failure ??= error;
     }
-    const reason = this.problem(samples);
-    const request: Request = {
-      tenant: flight.tenant,
-      atMs: this.now(),
-      samples,
-      outcome: reason === undefined ? 'accepted' : 'refused',
-    };
+    // 1.0 rolls all of a request back for one series, 2.0 stores the others.
+    const { taken, reason } = this.sort(samples);
+    const stored = protocol === '1.0' && reason !== undefined ? [] : taken;
+    const outcome = reason === undefined ? 'accepted' : 'refused';
+    const request: Request = { tenant, protocol, atMs: this.now(), samples, outcome };
     if (reason !== undefined) request.reason = reason;
     this.requests.push(request);
-    if (reason !== undefined) return { kind: 'refused', status: 400, message: reason, attempts: 1 };
-    for (const sample of samples) {
+    for (const sample of stored) {
       const { timestampMs, value, bits } = sample;
       const list = this.storedOf(sample);
       if (list.at(-1)?.timestampMs !== timestampMs) list.push({ timestampMs, value, bits });
     }
-    return { kind: 'accepted', status: 200, attempts: 1 };
+    return answer(reason === undefined ? 204 : 400, reason ?? '', protocol === '2.0' ? stored : undefined);
   }
 
-  /** Why the whole request is refused. */
-  private problem(samples: readonly SentSample[]): string | undefined {
+  private sort(samples: readonly SentSample[]): { taken: SentSample[]; reason: string | undefined } {
     const newest = new Map<string, Sample | undefined>();
+    const taken: SentSample[] = [];
+    let reason: string | undefined;
     for (const sample of samples) {
-      const { series, timestampMs, bits } = sample;
-      if (this.refuses(series)) return `${series} is not welcome`;
-      if (timestampMs > this.now() + MAX_AHEAD_MS) return `${series} lies in the future`;
-      const last = newest.has(series) ? newest.get(series) : this.storedOf(sample).at(-1);
-      if (last && timestampMs < last.timestampMs)
-        return `out of order: ${series} at ${timestampMs} after ${last.timestampMs}`;
-      if (last && timestampMs === last.timestampMs && bits !== last.bits)
-        return `another value: ${series} at ${timestampMs}`;
-      newest.set(series, sample);
+      const why = this.problem(sample, newest);
+      if (why === undefined) taken.push(sample);
+      reason ??= why;
     }
+    return { taken, reason };
+  }
+
+  private problem(sample: SentSample, newest: Map<string, Sample | undefined>): string | undefined {
+    const { series, timestampMs, bits } = sample;
+    if (this.refuses(series)) return `${series} is not welcome`;
+    if (timestampMs > this.now() + MAX_AHEAD_MS) return `${series} lies in the future`;
+    if (timestampMs < this.oldestMs) return `${series} at ${timestampMs} is out of bounds`;
+    const last = newest.has(series) ? newest.get(series) : this.storedOf(sample).at(-1);
+    if (last && timestampMs < last.timestampMs)
+      return `out of order: ${series} at ${timestampMs} after ${last.timestampMs}`;
+    if (last && timestampMs === last.timestampMs && bits !== last.bits)
+      return `another value: ${series} at ${timestampMs}`;
+    newest.set(series, sample);
     return undefined;
   }
 
@@ -176,16 +209,27 @@ export class Receiver {
     return list;
   }
 
-  private samplesOf(body: Uint8Array, tenant: string): SentSample[] {
-    return decodeWriteRequest(snappyUncompress(body, MAX_BODY_BYTES)).timeseries.flatMap(
-      ({ labels, samples, exemplars, histograms }) => {
-        const series = seriesText(new Map(labels), this.instance);
-        const exemplar = exemplars[0] && `${exemplars[0].labels.map(([, text]) => text).join()}=${exemplars[0].value}`;
-        const all = [...samples, ...histograms.map(sampleOf)];
-        return all.map((sample) => ({ ...sample, tenant, series, exemplar }));
-      },
-    );
+  private samplesOf(body: Uint8Array, tenant: string, protocol: Protocol): SentSample[] {
+    const bytes = snappyUncompress(body, MAX_BODY_BYTES);
+    const { timeseries } = protocol === '2.0' ? decodeWriteRequestV2(bytes) : decodeWriteRequest(bytes);
+    return timeseries.flatMap(({ labels, samples, exemplars, histograms }) => {
+      const series = seriesText(new Map(labels), this.instance);
+      const exemplar = exemplars[0] && `${exemplars[0].labels.map(([, text]) => text).join()}=${exemplars[0].value}`;
+      const all = [...samples, ...histograms.map(sampleOf)];
+      return all.map((sample) => ({ startMs: undefined, ...sample, tenant, series, exemplar }));
+    });
   }
+}
+
+function answer(status: number, text: string, written?: readonly SentSample[]): TransportResponse {
+  const histograms = written?.filter(({ content }) => content !== undefined).length;
+  const headers: Record<string, string> = {};
+  if (written) {
+    headers['x-prometheus-remote-write-samples-written'] = String(written.length - histograms!);
+    headers['x-prometheus-remote-write-histograms-written'] = String(histograms);
+    headers['x-prometheus-remote-write-exemplars-written'] = '0';
+  }
+  return { status, text, cut: false, header: (name) => headers[name] };
 }
 
 function sampleOf({ count, sumBits, timestampMs, resetHint: _, ...rest }: DecodedHistogram) {

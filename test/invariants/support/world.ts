@@ -13,7 +13,7 @@ import type {
 import { IN_HAND_BYTES } from '../../../src/shard/protocol.ts';
 import { transferablesOf } from '../../../src/shard/sections-transfer.ts';
 import { Shard } from '../../../src/shard/shard.ts';
-import { createLogger } from '../../../src/telemetry/index.ts';
+import { allReasons, createLogger } from '../../../src/telemetry/index.ts';
 import { type Loss, SimulatedDisk } from '../../ledger/simulated-disk.ts';
 import { Random } from './random.ts';
 import { Receiver, type SentSample } from './receiver.ts';
@@ -40,11 +40,10 @@ export interface WorldOptions {
 const ENDPOINT: EndpointPlan = {
   name: 'receiver',
   url: 'http://receiver.invalid/',
-  timeoutMs: 1_000,
   headers: {},
+  // A receiver that is away is asked every second.
+  connection: { protocol: '1.0', timeoutMs: 60_000, minBackoffMs: 1_000, maxBackoffMs: 1_000 },
   sendExemplars: true,
-  minBackoffMs: 30,
-  maxBackoffMs: 5_000,
   sampleAgeLimitMs: 0,
   maxSamplesPerSend: 400,
   maxParallelRequests: 4,
@@ -203,7 +202,7 @@ export class World {
 
   private count(life: Life): void {
     for (const endpoint of life.service.stats().endpoints) {
-      this.counted.skipped += endpoint.boundariesSkipped;
+      this.counted.skipped += allReasons(endpoint.boundariesSkipped);
       this.counted.failed += endpoint.samplesFailed;
       this.counted.repeats += endpoint.repeatsRefused;
     }
@@ -300,11 +299,8 @@ export class Life {
       logger: createLogger('silent'),
       sleep: (waitMs) => world.sleep(waitMs),
       ...(world.baseAfterEntries === undefined ? {} : { baseAfterEntries: world.baseAfterEntries }),
-      makeSender: (endpoint, tenant) => {
-        const sender = world.receivers.get(endpoint.name)!.sender(tenant, this);
-        // The objects of a dead process still run here: nothing they do gets out.
-        return { ...sender, send: (body, how) => (this.isDead ? new Promise(() => {}) : sender.send(body, how)) };
-      },
+      makeWriter: (endpoint, tenant) =>
+        world.receivers.get(endpoint.name)!.writer(endpoint, tenant, this, () => this.isDead),
     });
   }
 

@@ -48,22 +48,56 @@ describe('the assignment of shards', () => {
     );
   });
 
-  it('gives each wanted shard to exactly one member that wants it, evenly where all want all', () => {
+  it('gives all shards to one of those that want all, and the others wait', () => {
+    const all = [0, 1];
+    const first = assignShards([member('b', all, [], 2), member('a', all, [], 2)]);
+    expect(first).toEqual(
+      new Map([
+        ['a', all],
+        ['b', []],
+      ]),
+    );
+    // In the next generation each says what it got: it stays so.
+    const next = assignShards([...first].map(([id, holds]) => member(id, all, holds, 2)));
+    expect(next).toEqual(first);
+  });
+
+  it('makes one owner of two members that an older leader gave a share each', () => {
+    const all = [0, 1];
+    const owned = assignShards([member('a', all, [0], 2), member('b', all, [1], 2)]);
+    expect([...owned.values()]).toEqual([all, []]);
+  });
+
+  it('does not let a member that waits for one shard keep another from its own', () => {
+    const owned = assignShards([member('a', [0, 1], [0]), member('b', [1], [1]), member('c', [0])]);
+    expect(owned).toEqual(
+      new Map([
+        ['a', []],
+        ['b', [1]],
+        ['c', [0]],
+      ]),
+    );
+  });
+
+  it('gives each member all that it wants or nothing, no shard twice, and never leaves out one that could have all', () => {
     const shards = fc.uniqueArray(fc.nat(5), { maxLength: 6 });
     fc.assert(
       fc.property(fc.array(shards, { minLength: 1, maxLength: 5 }), (wishes) => {
         const members = wishes.map((wants, i) => member(`m${i}`, wants, [], 6));
         const owned = assignShards(members);
-        for (let shard = 0; shard < 6; shard++) {
-          const owners = members.filter(({ memberId }) => owned.get(memberId)!.includes(shard));
-          expect(owners).toHaveLength(wishes.some((wants) => wants.includes(shard)) ? 1 : 0);
-          expect(owners.every(({ wants }) => wants.includes(shard))).toBe(true);
+        const given = [...owned.values()].flat();
+        expect(new Set(given).size).toBe(given.length);
+        for (const { memberId, wants } of members) {
+          const got = owned.get(memberId)!;
+          if (got.length > 0) expect(got).toEqual(wants);
+          else if (wants.length > 0) expect(wants.some((shard) => given.includes(shard))).toBe(true);
         }
+        // Whoever has all that it wants keeps it, whatever it is called and whoever comes.
+        const again = members.map((of, i) => ({ ...of, memberId: `z${9 - i}`, holds: owned.get(of.memberId)! }));
+        const kept = assignShards([...again, member('a', [0, 1, 2, 3, 4, 5], [], 6)]);
+        for (const { memberId, holds } of again) if (holds.length > 0) expect(kept.get(memberId)).toEqual(holds);
       }),
     );
-    const all = [0, 1, 2, 3, 4, 5];
-    const even = assignShards([member('a', all, [], 6), member('b', all, [], 6), member('c', all, [], 6)]);
-    expect([...even.values()].map(({ length }) => length)).toEqual([2, 2, 2]);
   });
 
   it('survives the way through the group protocol', () => {

@@ -14,13 +14,13 @@ const OTLP = Buffer.from([0x0a, 3, 1, 2, 3]);
 async function open(
   record: TestRecord,
   options: Partial<EnvelopeOptions> = {},
-): Promise<Omit<Envelope, 'start' | 'end'> | string> {
+): Promise<Pick<Envelope, 'tenant' | 'encoding' | 'bytes'> | string> {
   const reader = createEnvelopeReader({
     encoding: 'auto',
     isTenantId: (tenant) => tenant.length > 0 && !tenant.includes('/'),
     ...options,
   });
-  let result: Omit<Envelope, 'start' | 'end'> | string = 'nothing';
+  let result: Pick<Envelope, 'tenant' | 'encoding' | 'bytes'> | string = 'nothing';
   const record2 = (view: Parameters<typeof reader.open>[0]) => {
     const envelope = reader.open(view);
     result =

@@ -18,6 +18,7 @@ function fenced() {
   const sent: { generation: number; metadata: string }[] = [];
   const stored = new Map<number, { offset: string; metadata: string }>();
   const reads: (() => void)[] = [];
+  const stats = emptyStats();
   const state = { isHeld: false, current: assignment(1, [0]) };
   const broker = {
     offsetFetch: async () => {
@@ -49,7 +50,7 @@ function fenced() {
     topic: 't',
     own: [0],
     shardCount: 1,
-    stats: emptyStats(),
+    stats,
     onLost: (reason) => lost.push(reason),
     onTrouble: () => undefined,
   });
@@ -58,7 +59,7 @@ function fenced() {
     state.current = next;
     return fence.assigned(next);
   };
-  return { fence, assign, lost, sent, stored, reads, state };
+  return { fence, assign, lost, sent, stored, reads, state, stats };
 }
 
 describe('the ownership of shards', () => {
@@ -122,6 +123,19 @@ describe('the ownership of shards', () => {
     expect(await fence.commit(entry(7))).toBe('refused');
     expect(await fence.commit(entry(8))).toBe('committed');
     expect(await fence.commit(entry(8))).toBe('committed');
+  });
+
+  it('counts as refused what another owner is the reason of, not what comes after its own close', async () => {
+    const closed = fenced();
+    await closed.assign(assignment(1, [0]));
+    closed.fence.end(new LogError('log_closed', 'closed'));
+    expect(await closed.fence.commit(entry(1))).toBe('refused');
+    const lost = fenced();
+    await lost.assign(assignment(1, [0]));
+    await lost.assign(assignment(2, []));
+    lost.fence.end(new LogError('log_closed', 'closed'));
+    expect(await lost.fence.commit(entry(1))).toBe('refused');
+    expect([closed.stats.refusedCommits, lost.stats.refusedCommits]).toEqual([0, 1]);
   });
 
   it('ends, and says so, when its member can not ever join again, and ends quietly when the log is closed', async () => {

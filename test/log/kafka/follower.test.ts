@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { EndMark, LogBatch } from '../../../src/log/index.ts';
+import { type EndMark, type LogBatch, RECORD_HEAD_BYTES } from '../../../src/log/index.ts';
 import { BatchBuilder, MAX_BATCH_BYTES } from '../../../src/log/kafka/batch-builder.ts';
 import { createEnvelopeReader } from '../../../src/log/kafka/envelope.ts';
 import { Follower } from '../../../src/log/kafka/follower.ts';
@@ -18,15 +18,17 @@ function follow(from = 0, isTenantId: (tenant: string) => boolean = () => true) 
     bytes: 0,
     skipped: { tombstone: 0, unknown_codec: 0 },
   } as unknown as KafkaLogStats;
-  const follower = new Follower(3, from, 1_024, {
-    listener: {
-      onBatch: (batch) => {
-        batches.push(batch);
-        events.onBatch(batch);
-      },
-      onEnd: (mark) => marks.push(mark),
-      onError: (_, error) => errors.push(error),
+  const listener = {
+    batchBytes: Number.POSITIVE_INFINITY,
+    onBatch: (batch: LogBatch) => {
+      batches.push(batch);
+      events.onBatch(batch);
     },
+    onEnd: (mark: EndMark) => void marks.push(mark),
+    onError: (_: number, error: Error) => void errors.push(error),
+  };
+  const follower = new Follower(3, from, 1_024, {
+    listener,
     builder: new BatchBuilder(),
     envelopes: createEnvelopeReader({ encoding: 'otlp', isTenantId }),
     checkCrcs: true,
@@ -38,6 +40,7 @@ function follow(from = 0, isTenantId: (tenant: string) => boolean = () => true) 
     follower.fetched({ partition: 3, errorCode: 0, lastStable, logStart: 0, aborted: [], records }, askedMs);
   return {
     follower,
+    listener,
     batches,
     marks,
     errors,
@@ -96,6 +99,18 @@ describe('a partition that is followed', () => {
     expect(stats.skipped.tombstone).toBe(2);
     expect(marks).toEqual([{ partition: 3, end: 7, wallMs: 100 }]);
     expect(follower.wantedBytes(true)).toBeGreaterThan(0);
+  });
+
+  it('gives batches that are no larger than its listener takes, which may change, and a larger record alone', async () => {
+    const { fetched, events, batches, listener } = follow();
+    listener.batchBytes = 3 * (10 + RECORD_HEAD_BYTES);
+    events.onBatch = ({ count }) => {
+      if (count === 3) listener.batchBytes = 2 * (10 + RECORD_HEAD_BYTES);
+    };
+    const value = 'v'.repeat(10);
+    const records = [...Array(7).fill(value), 'x'.repeat(1_000), value].map((text) => ({ value: text }));
+    fetched(await encodeBatch(records), 9);
+    expect(batches.map(({ count }) => count)).toEqual([3, 2, 2, 1, 1]);
   });
 
   it('gives batches whose arrays own their memory', async () => {

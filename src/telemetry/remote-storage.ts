@@ -1,0 +1,64 @@
+// What spanmill sends, under the names that Prometheus gives to its own remote write: so that its alerts and dashboards work as they are.
+// A name must mean here what it means there; native histograms count as samples. Source: Prometheus, `prometheus_remote_storage_*`.
+
+import type { EndpointStats } from '../shard/index.ts';
+import type { Definition, Reading, Source } from './definition.ts';
+
+const PREFIX = 'prometheus_remote_storage_';
+const LABELS = ['remote_name', 'url'];
+
+export const REMOTE_STORAGE: readonly Definition[] = [
+  perRemote('samples_total', 'Samples in requests, each attempt counted.', (e) => e.samplesAttempted),
+  perRemote('samples_failed_total', 'Samples that the endpoint refused for good.', (e) => e.samplesFailed),
+  perRemote('samples_retried_total', 'Samples in requests that had to be sent again.', (e) => e.samplesRetried),
+  {
+    name: `${PREFIX}samples_dropped_total`,
+    help: 'Samples that write_relabel_configs left out.',
+    labels: [...LABELS, 'reason'],
+    read: ({ ledgers }) =>
+      ledgers.flatMap(({ endpoints }) =>
+        endpoints.map((e): Reading => {
+          const { relabel, relabel_collision: collided } = e.samplesNotSent;
+          return [[...labelsOf(e), 'dropped_series'], relabel + collided];
+        }),
+      ),
+  },
+  perRemote('bytes_total', 'Compressed bytes of requests that were answered for good.', (e) => e.bytes),
+  {
+    name: `${PREFIX}queue_highest_sent_timestamp_seconds`,
+    help: 'Newest boundary that needs no more sending; of several shards and tenants the earliest.',
+    labels: LABELS,
+    read: ({ ledgers }) => {
+      const earliest = new Map<string, EndpointStats>();
+      for (const stats of ledgers.flatMap(({ endpoints }) => endpoints)) {
+        const known = earliest.get(stats.name);
+        // 0 stands for: nothing yet.
+        if (stats.settledMs && (!known || stats.settledMs < known.settledMs!)) earliest.set(stats.name, stats);
+      }
+      return [...earliest.values()].map((stats): Reading => [labelsOf(stats), stats.settledMs! / 1_000]);
+    },
+  },
+  {
+    name: `${PREFIX}highest_timestamp_in_seconds`,
+    help: 'Newest durable boundary.',
+    labels: [],
+    read: ({ ledgers }: Source) => {
+      const newestMs = Math.max(0, ...ledgers.map(({ committedMs }) => committedMs ?? 0));
+      return [[[], newestMs === 0 ? undefined : newestMs / 1_000]];
+    },
+  },
+];
+
+function perRemote(suffix: string, help: string, read: (stats: EndpointStats) => number): Definition {
+  return {
+    name: PREFIX + suffix,
+    help,
+    labels: LABELS,
+    read: ({ ledgers }) => ledgers.flatMap(({ endpoints }) => endpoints.map((e): Reading => [labelsOf(e), read(e)])),
+  };
+}
+
+/** A query may hold a secret. */
+function labelsOf({ name, url }: EndpointStats): string[] {
+  return [name, url.replace(/[?#].*$/s, '')];
+}
