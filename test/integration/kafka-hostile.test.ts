@@ -401,8 +401,8 @@ describeWithKafka('a hostile topic', () => {
     await write(topic, [{ value: request('folded', 3) }]);
     await spanmill.hasCalls({ folded: 3 });
     spanmill.signal('SIGSTOP');
-    // Answers the fetch that is under way, so that none of those after it is delivered before it is deleted.
-    await write(topic, [{ value: request('under way', 1) }]);
+    // Answers the fetch that is under way, which waits for half a megabyte: none of those after it is delivered before it is deleted.
+    await write(topic, [{ value: request('under way', 10_000) }]);
     await write(
       topic,
       Array.from({ length: 4 }, () => ({ value: request('later', 1) })),

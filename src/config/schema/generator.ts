@@ -188,7 +188,10 @@ export function generatorBlock(anyOrder = false) {
       ring_mode: refused('spanmill owns partitions by shard: remove it', ['partition']),
       ingest_concurrency: ignored('decoding is not spread over goroutines', [16]),
       instance_id: ignored("a series' instance is its shard, not the host", ['']),
-      leave_consumer_group_on_shutdown: ignored('the group is left when its sessions end', [false]),
+      leave_consumer_group_on_shutdown: ignored(
+        'the group is left at a stop, so that another process need not wait for its session to end',
+        [false],
+      ),
       skip_stale_backlog_on_startup: refused(
         'it would lose counts: spanmill folds a backlog with its own timestamps; see log.kafka.start',
         [false],
