@@ -52,6 +52,7 @@ function connection(endpoint: RemoteWriteEndpoint, environment: NodeJS.ProcessEn
     timeoutMs: endpoint.remoteTimeoutMs,
     minBackoffMs: endpoint.minBackoffMs,
     maxBackoffMs: endpoint.maxBackoffMs,
+    sampleAgeLimitMs: endpoint.sampleAgeLimitMs,
     ...(basicAuth && { basicAuth: { username: readNow(basicAuth.username), password: basicAuth.password } }),
     ...(authorization && { authorization }),
     ...(oauth2 && { oauth2: tokenServer(oauth2) }),

@@ -2,6 +2,7 @@
 
 import type { Config } from './config.ts';
 import { resolveTenants } from './resolve.ts';
+import { shownUrl } from './shown-url.ts';
 
 export function summaryOf(config: Config): string {
   return `spans ${sourceText(config)}; samples go ${targetText(config)}; ${processorsText(config)}`;
@@ -15,7 +16,7 @@ function sourceText({ receivers, log }: Config): string {
     ...(receivers.zipkin ? [`Zipkin on ${receivers.zipkin.endpoint}`] : []),
   ];
   const come = doors.length === 0 ? '' : `come in by ${doors.join(', ')}`;
-  if (log.kind === 'embedded') return `${come === '' ? 'come in by no receiver' : come}`;
+  if (log.kind === 'embedded') return come === '' ? 'come in by no receiver' : come;
   const read = `are read from the Kafka topic ${log.kafka.topic} on ${log.kafka.brokers.join(', ')}`;
   return come === '' ? read : `${come}, go to and ${read}`;
 }
@@ -23,8 +24,7 @@ function sourceText({ receivers, log }: Config): string {
 function targetText({ remoteWrite: { endpoints } }: Config): string {
   if (endpoints.length === 0)
     return 'nowhere (metrics_generator.storage.remote_write is empty; /span-metrics shows them)';
-  // A query may hold a token.
-  return `to ${endpoints.map(({ url }) => url.replace(/\?.*$/s, '')).join(', ')}`;
+  return `to ${endpoints.map(({ url }) => shownUrl(url)).join(', ')}`;
 }
 
 function processorsText(config: Config): string {

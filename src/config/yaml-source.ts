@@ -39,6 +39,7 @@ export class YamlSource {
   /** What was not in the text, but put there by `set`. */
   private readonly setPaths: (readonly string[])[] = [];
   private readonly saidTopics = new Set<string>();
+  private readonly marked = new Set<string>();
   private aliasProblems = 0;
   private readonly keyOffsets = new Map<string, number>();
   private readonly valueOffsets = new Map<string, number>();
@@ -56,13 +57,23 @@ export class YamlSource {
       ...(original === undefined ? { lineCounter: this.lines } : {}),
     });
     if (original !== undefined) addLines(this.lines, original.text);
-    for (const error of this.document.errors) this.problemAt(error.pos[0], [], yamlMessage(error.code, error.message));
+    for (const error of this.document.errors)
+      this.problemAt(error.pos[0], [], this.said(error.pos[0], yamlMessage(error.code, error.message)));
     this.checkAliases();
-    for (const warning of this.document.warnings) this.problemAt(warning.pos[0], [], warning.message);
+    for (const warning of this.document.warnings)
+      this.problemAt(warning.pos[0], [], this.said(warning.pos[0], warning.message));
   }
 
   get broken(): boolean {
     return this.document.errors.length > 0 || this.aliasProblems > 0;
+  }
+
+  /** Where a variable stood, a message that quotes the text would quote its value, which may be a secret. */
+  private said(offset: number | undefined, message: string): string {
+    const { original } = this;
+    if (original === undefined || offset === undefined) return message;
+    const isVariable = original.text.startsWith('${', original.offsetOf(offset));
+    return isVariable ? 'the value of this variable is not plain YAML: put it in quotes' : message;
   }
 
   /** Everything after this may follow aliases without looking: each has an anchor, and none leads back into itself. */
@@ -78,13 +89,14 @@ export class YamlSource {
               : undefined;
         if (message === undefined) return;
         this.aliasProblems++;
-        this.problemAt(offsetOf(alias), [], message);
+        this.problemAt(offsetOf(alias), [], this.said(offsetOf(alias), message));
       },
     });
   }
 
   mark(path: Path, keyNode: Node | undefined, value: Node | null): void {
     const id = idOf(path);
+    this.marked.add(id);
     const keyOffset = offsetOf(keyNode);
     if (keyOffset !== undefined) this.keyOffsets.set(id, keyOffset);
     const valueOffset = offsetOf(value) ?? keyOffset;
@@ -92,7 +104,7 @@ export class YamlSource {
   }
 
   has(path: Path): boolean {
-    return this.valueOffsets.has(idOf(path));
+    return this.marked.has(idOf(path));
   }
 
   /** At the value, or at its key; where the path isn't in the text, at the nearest key above it. */
@@ -134,7 +146,10 @@ export class YamlSource {
     const isSet = this.setPaths.some((set) => {
       const isUnder = set.every((part, index) => part === path[index]);
       // Or a block that is there because of it alone.
-      return isUnder || (!this.has(path) && path.length > 0 && path.every((part, index) => part === set[index]));
+      return (
+        isUnder ||
+        (!this.valueOffsets.has(idOf(path)) && path.length > 0 && path.every((part, index) => part === set[index]))
+      );
     });
     if (isSet) return { file: 'command line', line: 0, column: 0 };
     return this.position(this.offset(path, at));
@@ -166,7 +181,11 @@ export class YamlSource {
       if (!isMap(map)) return false;
       const pair = map.items.find((item) => scalarText(item.key as Node) === key);
       const last = depth === path.length - 1;
-      const held = this.follow(pair?.value);
+      // What an alias or `<<` brings in is somebody else's too: the map gets its own.
+      const merged =
+        pair === undefined && !last ? this.entries(map).find((entry) => entry.key === key)?.value : undefined;
+      const shared = merged ?? (isAlias(pair?.value) ? this.follow(pair.value) : undefined);
+      const held = shared ? (shared.clone() as Node) : this.follow(pair?.value);
       const next = last ? new Scalar(text) : isNull(held) ? new YAMLMap() : held;
       if (pair === undefined) map.items.push(new Pair(new Scalar(key), next));
       else pair.value = next;

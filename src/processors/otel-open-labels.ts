@@ -113,7 +113,7 @@ export class OtelOpenLabels {
     batch.firstAttribute(i);
     const { firstBytes } = this;
     while (batch.nextAttribute()) {
-      if (firstBytes[batch.bytes[batch.keyStart]!] === 0) continue;
+      if (batch.keyEnd === batch.keyStart || firstBytes[batch.bytes[batch.keyStart]!] === 0) continue;
       const key = this.keys.intern(batch.bytes, batch.view, batch.keyStart, batch.keyEnd);
       this.take(key, batch, batch.valueStart, batch.valueEnd);
     }
@@ -177,7 +177,9 @@ export class OtelOpenLabels {
     const byLabel = new Map<string, [attribute: string, Part][]>();
     for (const [attribute, part] of [...this.parts(resource)].sort(([a], [b]) => (a < b ? -1 : 1))) {
       const label = labelOf(attribute, this.context.settings);
-      if (!this.reserved.has(label)) byLabel.set(label, [...(byLabel.get(label) ?? []), [attribute, part]]);
+      // An attribute without a name can't be a label.
+      if (label !== '' && !this.reserved.has(label))
+        byLabel.set(label, [...(byLabel.get(label) ?? []), [attribute, part]]);
     }
     const ofResource: LabelPair[] = [];
     const matching: LabelPair[] = [];

@@ -183,7 +183,7 @@ export class OtelTable {
     this.isBeyond = false;
     let row = table.find();
     if (row < 0 && this.limit !== undefined && !this.limit.admits(this.context.registry.generation)) {
-      this.overflowKey(resource);
+      this.overflowKey();
       this.isBeyond = true;
       row = table.find();
     }
@@ -235,12 +235,15 @@ export class OtelTable {
     return this.joined(found, SEPARATOR);
   }
 
-  private overflowKey(resource: number): void {
+  /** The group that the limit counts in stays, as the rules over labels left it. */
+  private overflowKey(): void {
     const { key } = this.table;
+    const group = [this.resourceAt, this.jobAt, this.instanceAt].filter((at) => at >= 0);
+    const kept = group.map((at) => key[at]!);
     key.fill(EMPTY_SYMBOL);
-    if (this.resourceAt >= 0) key[this.resourceAt] = this.open!.findOfResource(resource).resource;
-    if (this.jobAt >= 0) key[this.jobAt] = this.job(resource);
-    if (this.instanceAt >= 0) key[this.instanceAt] = this.symbols.instance(resource);
+    group.forEach((at, i) => {
+      key[at] = kept[i]!;
+    });
     key[this.overflowAt] = this.symbols.text(TRUE);
   }
 

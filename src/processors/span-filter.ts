@@ -4,7 +4,7 @@
 import { utf8, utf8Text } from '../bytes/index.ts';
 import { compileRegex, type FilterPolicy, type PolicyMatch, parsePolicyKey } from '../config/index.ts';
 import type { SpanBatch } from '../otlp/index.ts';
-import { boolValue, doubleValue, intValue, stringValue } from '../otlp/index.ts';
+import { boolValue, doubleValue, intValue, stringValue, valueText } from '../otlp/index.ts';
 import { kindName, statusName } from './names.ts';
 import type { ProcessorContext } from './processor.ts';
 import { aliasesOf } from './semconv-aliases.ts';
@@ -68,7 +68,7 @@ function compileMatch(match: PolicyMatch, context: ProcessorContext): Predicate 
       }
     }
     return attributePredicate(target.attribute, target.scope === 'resource', context, (values) =>
-      regex ? regexMatcher(regex, values) : strictMatcher(valueUnder(values, value)),
+      values.size > 0 ? spelledMatcher(values, matchesText, value) : regex ? regexMatcher(regex) : strictMatcher(value),
     );
   });
   return (batch, span) => {
@@ -93,19 +93,24 @@ function attributePredicate(
   const bind = (name: string, values: Spelling) => ({ slot: plan.slotOf(name), matches: matcher(values) });
   const { slot, matches } = bind(key, SAME);
   const others = (settings.semconvAliases ? aliasesOf(key) : []).map((alias) => bind(alias.key, alias.values));
-  if (ofResource) {
-    return (batch, span) => {
-      const { bytes, slotStart, slotEnd } = resources.get(batch.resource[span]!);
-      if (slotStart[slot]! >= 0) return matches(bytes, slotStart[slot]!, slotEnd[slot]!);
-      const other = others.find((alias) => slotStart[alias.slot]! >= 0);
-      return other?.matches(bytes, slotStart[other.slot]!, slotEnd[other.slot]!) === true;
-    };
-  }
+  const own: Predicate = ofResource
+    ? (batch, span) => {
+        const resource = resources.get(batch.resource[span]!);
+        const start = resource.slotStart[slot]!;
+        return start >= 0 && matches(resource.bytes, start, resource.slotEnd[slot]!);
+      }
+    : (batch, span) => {
+        const at = span * batch.slots + slot;
+        const start = batch.slotStart[at]!;
+        return start >= 0 && matches(batch.bytes, start, batch.slotEnd[at]!);
+      };
+  if (others.length === 0) return own;
   return (batch, span) => {
-    const { bytes, slotStart, slotEnd } = batch;
-    const at = span * batch.slots;
-    if (slotStart[at + slot]! >= 0) return matches(bytes, slotStart[at + slot]!, slotEnd[at + slot]!);
-    for (const alias of others) {
+    const { bytes, slotStart, slotEnd } = ofResource ? resources.get(batch.resource[span]!) : batch;
+    const at = ofResource ? 0 : span * batch.slots;
+    if (slotStart[at + slot]! >= 0) return own(batch, span);
+    for (let i = 0; i < others.length; i++) {
+      const alias = others[i]!;
       const start = slotStart[at + alias.slot]!;
       if (start >= 0) return alias.matches(bytes, start, slotEnd[at + alias.slot]!);
     }
@@ -113,17 +118,21 @@ function attributePredicate(
   };
 }
 
-function regexMatcher(regex: { test(text: string): boolean }, values: Spelling): ValueMatcher {
-  return (buf, start, end) => {
-    const text = utf8Text(stringValue(buf, start, end) ?? new Uint8Array(0));
-    return regex.test(values.get(text) ?? text);
-  };
+function regexMatcher(regex: { test(text: string): boolean }): ValueMatcher {
+  return (buf, start, end) => regex.test(utf8Text(stringValue(buf, start, end) ?? new Uint8Array(0)));
 }
 
-/** How the wanted value is spelt under the other name. */
-function valueUnder(values: Spelling, wanted: string | number | boolean): string | number | boolean {
-  for (const [there, here] of values) if (here === String(wanted)) return there;
-  return wanted;
+/** Of a name whose values are spelt otherwise: as a dimension would say them, whatever their type. */
+function spelledMatcher(
+  values: Spelling,
+  matchesText: (text: string) => boolean,
+  wanted: string | number | boolean,
+): ValueMatcher {
+  return (buf, start, end) => {
+    const there = utf8Text(valueText(buf, start, end));
+    const here = values.get(there) ?? there;
+    return typeof wanted === 'string' ? matchesText(here) : here === String(wanted);
+  };
 }
 
 /** Enum fields take few values: each is matched once. */

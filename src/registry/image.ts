@@ -50,6 +50,11 @@ export class TableImage {
     this.slots = exemplarSlots(schema);
   }
 
+  /** The zero samples were sent, though not yet all of the boundary. */
+  zerosSaid(): void {
+    for (const row of this.fresh) row.unborn = 0;
+  }
+
   /** Forgets what belonged to the boundary before. */
   nextBoundary(): void {
     for (const row of this.fresh) {
@@ -146,6 +151,10 @@ export class TenantImage {
   nextBoundary(): void {
     this.replaced = [];
     for (const table of this.tables.values()) table.nextBoundary();
+  }
+
+  zerosSaid(): void {
+    for (const table of this.tables.values()) table.zerosSaid();
   }
 
   apply(section: Section): void {

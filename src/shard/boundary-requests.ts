@@ -22,9 +22,9 @@ import {
   type TableImage,
   type TenantImage,
 } from '../registry/index.ts';
-import type { NotSent } from '../telemetry/index.ts';
+import { type NotSent, noCounts } from '../telemetry/index.ts';
 import { nativeHistogram, zeroHistogram } from './native-histograms.ts';
-import { type Ended, endOf, isSent, keyOf, SentSeries } from './sent-series.ts';
+import { type Ended, endOf, hasSeries, isSent, keyOf, nativeOf, SentSeries } from './sent-series.ts';
 
 /** In requests of at most so many points as asked for, in the order in which they are to arrive. */
 export interface BoundaryRequests {
@@ -71,8 +71,9 @@ export class BoundaryEncoder {
 
   requests(image: TenantImage, tMs: number): BoundaryRequests {
     const ended = new Map(this.series.renamed);
-    const gathered: Gathered = { zeros: [], values: [], ended, notSent: { relabel: 0, relabel_collision: 0 } };
+    const gathered: Gathered = { zeros: [], values: [], ended, notSent: { ...noCounts().samplesNotSent } };
     for (const table of [...image.tables.values(), ...image.replaced]) this.endedSeries(table, ended);
+    this.series.claim(image);
     for (const table of image.tables.values()) this.liveRows(table, tMs, gathered);
     const { zeros, values, notSent } = gathered;
     const stales = [...ended.values()].map((end): Point => ({ ...end, timestampMs: tMs }));
@@ -87,11 +88,10 @@ export class BoundaryEncoder {
     const out = new Float64Array(table.series.length);
     for (const row of table.rows.values()) {
       seriesValues(table.series, row.values, 0, out);
-      const allSeries = this.series.of(table, row);
       for (let i = 0; i < table.series.length; i++) {
         const spec = table.series[i]!;
         if (!hasSeries(row, spec)) continue;
-        const series = allSeries[i]!;
+        const series = this.series.of(table, row, i);
         if (!isSent(series)) {
           notSent[series]++;
           continue;
@@ -108,7 +108,7 @@ export class BoundaryEncoder {
           );
         }
         const exemplars = this.sendExemplars ? exemplarsOf(table, row, spec, tMs) : NO_EXEMPLARS;
-        const at = { series, timestampMs: tMs, startMs: startOf(row, spec, native), exemplars };
+        const at = { series, timestampMs: tMs, startMs: Math.min(tMs, startOf(row, spec, native)), exemplars };
         values.push(
           native
             ? { kind: 'histogram', histogram: this.histogram(row, i, native, isNew), ...at }
@@ -133,10 +133,9 @@ export class BoundaryEncoder {
 
   private endedSeries(table: TableImage, ended: Map<string, Ended>): void {
     for (const row of table.ended) {
-      const series = this.series.end(table, row);
       table.series.forEach((spec, i) => {
-        const one = series[i]!;
-        if (hasSeries(row, spec) && isSent(one)) ended.set(keyOf(one), endOf(one, spec));
+        const one = hasSeries(row, spec) ? this.series.end(table, row, i) : undefined;
+        if (isSent(one)) ended.set(keyOf(one), endOf(one, spec));
       });
     }
   }
@@ -157,19 +156,10 @@ function isHistogram({ kind }: Point): boolean {
   return kind === 'histogram' || kind === 'stale_histogram';
 }
 
-/** When counting began, for 2.0; 0 = not known, and of a gauge, which counts nothing. */
+/** When counting began, for 2.0: of a native histogram, its first observation or last reset. 0 = not known, and of a gauge, which counts nothing. */
 function startOf(row: ImageRow, spec: SeriesSpec, native: NativeState | undefined): number {
   if (spec.type === 'gauge') return 0;
   return native && row.startMs > 0 ? Math.max(row.startMs, native.resetMs) : row.startMs;
-}
-
-function nativeOf(row: ImageRow, spec: SeriesSpec): NativeState | undefined {
-  return spec.nativeSlot === undefined ? undefined : row.natives[spec.nativeSlot];
-}
-
-/** A native histogram in which nothing was observed yet is no series. */
-function hasSeries(row: ImageRow, spec: SeriesSpec): boolean {
-  return (row.admitted & (1 << spec.part)) !== 0 && (spec.kind !== 'native' || nativeOf(row, spec) !== undefined);
 }
 
 function exemplarsOf(table: TableImage, row: ImageRow, spec: SeriesSpec, tMs: number): readonly Exemplar[] {

@@ -15,7 +15,7 @@ const OLD_MS = 600_000;
 const MAX_STEP_MS = 120_000;
 
 export class Pace {
-  /** Mean time that a boundary takes where nothing has to be repeated, ms. */
+  /** Mean time that a boundary takes, waits for a receiver that is away not counted, ms. */
   private costMs = 0;
   private stepMs = 0;
   private refusedUntilMs = Number.NEGATIVE_INFINITY;
@@ -28,7 +28,7 @@ export class Pace {
     return every > 1 && Math.round(tMs / intervalMs) % every !== 0 ? 'behind' : undefined;
   }
 
-  /** The boundary was sent at once: what that took. Time spent waiting for a receiver that is away says nothing. */
+  /** What the boundary took. Time spent waiting for a receiver that is away says nothing. */
   sent(tookMs: number): void {
     this.costMs += (this.costMs === 0 ? 1 : NEWEST) * (tookMs - this.costMs);
   }

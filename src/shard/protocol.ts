@@ -70,6 +70,7 @@ export type EndpointConnection = Pick<
   | 'tls'
   | 'proxy'
   | 'followRedirects'
+  | 'sampleAgeLimitMs'
 >;
 
 /** Where folding goes on. */

@@ -61,7 +61,8 @@ function compileRule(rule: RelabelRule): Step {
       return change((labels) => {
         for (const [name, value] of [...labels]) {
           const match = whole.exec(name);
-          if (match) put(labels, expand(replacement, match), value);
+          const target = match ? expand(replacement, match) : '';
+          if (LABEL_NAME.test(target)) put(labels, target, value);
         }
       });
     case 'labeldrop':

@@ -10,7 +10,7 @@ import type { Logger, StageLatencies } from '../telemetry/index.ts';
 import { addCounts, noCounts } from '../telemetry/index.ts';
 import type { EntryFeed } from './entry-feed.ts';
 import type { EndpointPlan, EndpointStats, ShardPlan } from './protocol.ts';
-import { httpWriter, type RenewableWriter, renewable } from './renewable-writer.ts';
+import { httpWriter, type RenewableWriter, refusingWriter, renewable } from './renewable-writer.ts';
 import { TenantSender } from './tenant-sender.ts';
 
 const SINGLE_TENANT = 'single-tenant';
@@ -127,7 +127,14 @@ export class Senders {
     const { ledger, feed, common, recoveredMs, now, logger, latencies, makeWriter, onSettled, onFailed } = this.options;
     const make = makeWriter ?? ((plan, _, headers, onBatch) => httpWriter(plan, headers, onBatch));
     const onBatch = (batch: BatchInfo) => sender.noteRequest(batch);
-    const writer = renewable(() => make(endpoint, tenant, this.headersOf(tenant, endpoint), onBatch));
+    const writer = renewable(() => {
+      try {
+        return make(endpoint, tenant, this.headersOf(tenant, endpoint), onBatch);
+      } catch (error) {
+        logger.error({ err: error, tenant, endpoint: endpoint.name }, 'remote write of a tenant can not work');
+        return refusingWriter(error);
+      }
+    });
     const sender: TenantSender = new TenantSender({
       tenant,
       endpoint,
@@ -148,11 +155,14 @@ export class Senders {
     this.held.set(key, { endpoint, tenant, sender, writer, done });
   }
 
+  /** A tenant's headers replace the endpoint's of the same name, however that is written. */
   private headersOf(tenant: string, endpoint: EndpointPlan): Record<string, string> {
-    const headers = { ...endpoint.headers, ...this.tenantSettings(tenant).remoteWriteHeaders };
-    const named = Object.keys(headers).some((name) => name.toLowerCase() === 'x-scope-orgid');
-    if (this.options.plan.addOrgIdHeader && tenant !== SINGLE_TENANT && !named) headers['X-Scope-OrgID'] = tenant;
-    return headers;
+    const byName = new Map<string, [name: string, value: string]>();
+    const own = Object.entries(this.tenantSettings(tenant).remoteWriteHeaders);
+    for (const header of [...Object.entries(endpoint.headers), ...own]) byName.set(header[0].toLowerCase(), header);
+    if (this.options.plan.addOrgIdHeader && tenant !== SINGLE_TENANT && !byName.has('x-scope-orgid'))
+      byName.set('x-scope-orgid', ['X-Scope-OrgID', tenant]);
+    return Object.fromEntries(byName.values());
   }
 
   /** Headers change with the entry that says so, and then for boundaries that still wait, too: a token may have expired. */

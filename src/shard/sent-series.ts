@@ -2,9 +2,16 @@
 // label set: the one that was there first keeps it.
 
 import { isDeepStrictEqual } from 'node:util';
-import { createSeries, type Series } from 'remote-write-ts';
+import { createSeries, LabelError, type Series } from 'remote-write-ts';
 import type { RelabelRule } from '../config/index.ts';
-import { type ImageRow, type SeriesSpec, seriesLabels, type TableImage, type TenantImage } from '../registry/index.ts';
+import {
+  type ImageRow,
+  type NativeState,
+  type SeriesSpec,
+  seriesLabels,
+  type TableImage,
+  type TenantImage,
+} from '../registry/index.ts';
 import type { NotSent } from '../telemetry/index.ts';
 import { compileRelabel, type Relabel } from './relabel.ts';
 
@@ -14,17 +21,21 @@ export interface Ended {
   kind: 'stale' | 'stale_histogram';
 }
 
-/** By index of the table's series. */
-export type RowSeries = readonly (Series | NotSent)[];
+interface Owner {
+  row: ImageRow;
+  /** Index of the series in its table. */
+  index: number;
+}
 
 export class SentSeries {
   private readonly common: Readonly<Record<string, string>>;
-  /** They go with their row. */
-  private known = new WeakMap<ImageRow, RowSeries>();
+  /** By index of the table's series; undefined: not said yet, or to be asked again. They go with their row. */
+  private known = new WeakMap<ImageRow, (Series | NotSent | undefined)[]>();
   private rules: readonly RelabelRule[] = [];
   private relabel: Relabel | undefined;
-  /** With rules: which row has a label set. */
-  private owners = new Map<string, ImageRow>();
+  /** With rules: who has a label set. */
+  private owners = new Map<string, Owner>();
+  private isClaimed = true;
   /** Series whose names the rules have changed since the last boundary that was sent, by `keyOf`. */
   readonly renamed = new Map<string, Ended>();
 
@@ -36,20 +47,27 @@ export class SentSeries {
   /** Takes other rules up: what the rows of `image` were called until now ends, unless it is some row's name afterwards. */
   setRules(rules: readonly RelabelRule[], image: TenantImage): void {
     if (isDeepStrictEqual(rules, this.rules)) return;
-    const known = new WeakMap<ImageRow, RowSeries>();
+    this.claim(image);
+    const known: typeof this.known = new WeakMap();
     for (const table of [...image.tables.values(), ...image.replaced]) {
       for (const row of table.rows.values()) {
-        this.of(table, row).forEach((series, i) => {
-          if (isSent(series)) this.renamed.set(keyOf(series), endOf(series, table.series[i]!));
+        table.series.forEach((spec, i) => {
+          const series = hasSeries(row, spec) ? this.of(table, row, i) : undefined;
+          if (isSent(series)) this.renamed.set(keyOf(series), endOf(series, spec));
         });
       }
       // What has just ended, ends by the name that it had.
-      for (const row of table.ended) known.set(row, this.of(table, row));
+      for (const row of table.ended)
+        known.set(
+          row,
+          table.series.map((spec, i) => (hasSeries(row, spec) ? this.of(table, row, i) : undefined)),
+        );
     }
     this.rules = rules;
     this.relabel = rules.length === 0 ? undefined : compileRelabel(rules);
     this.known = known;
     this.owners = new Map();
+    this.isClaimed = false;
   }
 
   /** A boundary was sent: what had ended up to it was said. */
@@ -57,43 +75,79 @@ export class SentSeries {
     this.renamed.clear();
   }
 
-  of(table: TableImage, row: ImageRow): RowSeries {
-    const known = this.known.get(row);
-    if (known) return known;
-    const own = new Set<string>();
-    const made = table.series.map((spec) => this.make(table, row, spec, own));
-    // One that lost its label set to another row may have it once that is gone.
-    if (!made.includes('relabel_collision')) this.known.set(row, made);
-    return made;
+  /** Where nobody has claimed a label set yet, as after a start, the rows that began first go first: as it was before. */
+  claim(image: TenantImage): void {
+    if (this.isClaimed || this.relabel === undefined) return;
+    this.isClaimed = true;
+    const rows = [...image.tables.values()].flatMap((table) => [...table.rows.values()].map((row) => ({ table, row })));
+    rows.sort((a, b) => a.row.startMs - b.row.startMs || a.row.id - b.row.id);
+    for (const { table, row } of rows) {
+      table.series.forEach((spec, i) => {
+        if (hasSeries(row, spec)) this.of(table, row, i);
+      });
+    }
   }
 
-  /** The series of a row that ended: their label sets are free again. */
-  end(table: TableImage, row: ImageRow): RowSeries {
-    const series = this.of(table, row);
-    for (const one of series) if (isSent(one) && this.owners.get(keyOf(one)) === row) this.owners.delete(keyOf(one));
+  /** The series at `index` of a row that has it: `hasSeries`. */
+  of(table: TableImage, row: ImageRow, index: number): Series | NotSent {
+    let known = this.known.get(row);
+    if (!known) {
+      known = new Array(table.series.length).fill(undefined);
+      this.known.set(row, known);
+    }
+    const before = known[index];
+    if (before !== undefined) return before;
+    const made = this.make(table, row, index);
+    // One that lost its label set to another row may have it once that is gone.
+    if (made !== LOST) known[index] = made;
+    return made === LOST ? 'relabel_collision' : made;
+  }
+
+  /** A series of a row that ended: its label set is free again. */
+  end(table: TableImage, row: ImageRow, index: number): Series | NotSent {
+    const series = this.of(table, row, index);
+    if (isSent(series) && this.owners.get(keyOf(series))?.row === row) this.owners.delete(keyOf(series));
     return series;
   }
 
-  /** @param own label sets of the row's series before this one */
-  private make(table: TableImage, row: ImageRow, spec: SeriesSpec, own: Set<string>): Series | NotSent {
+  private make(table: TableImage, row: ImageRow, index: number): Series | NotSent | typeof LOST {
+    const spec = table.series[index]!;
     const all = seriesLabels(table.schema, row.labels, row.overflow, spec, this.common);
     const labels = this.relabel === undefined ? all : this.relabel(all);
     if (!labels?.has('__name__')) return 'relabel';
     // A constant label may be empty by a variable of the environment: that is none.
     const pairs = [...labels].filter(([, value]) => value !== '');
-    const series = createSeries(pairs, { type: spec.type, family: spec.family });
+    let series: Series;
+    try {
+      series = createSeries(pairs, { type: spec.type, family: spec.family });
+    } catch (error) {
+      if (error instanceof LabelError) return 'invalid_labels';
+      throw error;
+    }
     if (this.relabel === undefined) return series;
     const key = keyOf(series);
     const owner = this.owners.get(key);
-    if (own.has(key) || (owner !== undefined && owner !== row)) return 'relabel_collision';
-    own.add(key);
-    this.owners.set(key, row);
+    if (owner !== undefined && owner.row !== row) return LOST;
+    if (owner !== undefined && owner.index !== index) return 'relabel_collision';
+    this.owners.set(key, { row, index });
     return series;
   }
 }
 
-export function isSent(series: Series | NotSent): series is Series {
-  return typeof series !== 'string';
+/** Another row has the label set. */
+const LOST = Symbol('lost');
+
+/** A native histogram in which nothing was observed yet is no series. */
+export function hasSeries(row: ImageRow, spec: SeriesSpec): boolean {
+  return (row.admitted & (1 << spec.part)) !== 0 && (spec.kind !== 'native' || nativeOf(row, spec) !== undefined);
+}
+
+export function nativeOf(row: ImageRow, spec: SeriesSpec): NativeState | undefined {
+  return spec.nativeSlot === undefined ? undefined : row.natives[spec.nativeSlot];
+}
+
+export function isSent(series: Series | NotSent | undefined): series is Series {
+  return typeof series === 'object';
 }
 
 /** One character a byte of the labels. */

@@ -45,6 +45,10 @@ export class TenantSender {
   private readonly pace = new Pace();
   private settings: TenantSettings | undefined;
   private sentOnce = true;
+  /** Until something of a boundary was taken: those before it may have been sent by an earlier life. */
+  private mayRepeat = true;
+  /** Time that the endpoint took to answer requests of this boundary, summed. */
+  private answeringMs = 0;
   /** Boundaries up to here are given up. */
   private givenUpMs = -1;
   /** The boundary that is being sent. */
@@ -71,6 +75,10 @@ export class TenantSender {
     }
   }
 
+  private get parallelRequests(): number {
+    return Math.max(1, Math.min(PARALLEL_REQUESTS, this.options.endpoint.maxParallelRequests));
+  }
+
   stop(): void {
     this.abort.abort();
   }
@@ -82,7 +90,8 @@ export class TenantSender {
   }
 
   /** A request was answered, or broke off. */
-  noteRequest({ counts, isRetried, result, bodyBytes }: BatchInfo): void {
+  noteRequest({ counts, isRetried, result, bodyBytes, status, durationMs }: BatchInfo): void {
+    if (status !== undefined) this.answeringMs += durationMs;
     const samples = pointsOf(counts);
     this.counters.samplesAttempted += samples;
     if (isRetried) this.counters.samplesRetried += samples;
@@ -144,20 +153,29 @@ export class TenantSender {
     const signal = AbortSignal.any([this.abort.signal, abort.signal]);
     this.underWay = { tMs, abort };
     const startedMs = now();
+    this.answeringMs = 0;
     const outcomes = await traced('spanmill.send', { tenant, endpoint: endpoint.name, boundary_ms: tMs }, () =>
       latencies.timeAsync('send', () => this.deliverAll(tMs, signal)),
     );
     this.underWay = undefined;
-    if (signal.aborted) return 'ledger_full';
-    if (outcomes.every(({ attempts, requests }) => attempts === requests)) this.pace.sent(now() - startedMs);
-    if (outcomes.some(({ sent }) => pointsOf(sent) > 0)) this.pace.accepted();
+    const isBrokenOff = outcomes.some(({ kind }) => kind === 'aborted');
+    if (isBrokenOff) return 'ledger_full';
+    const wasAtOnce = outcomes.every(({ attempts, requests }) => attempts === requests);
+    this.pace.sent(wasAtOnce ? now() - startedMs : this.answeringMs / this.parallelRequests);
+    const tooOld = outcomes.reduce((sum, { dropped }) => sum + pointsOf(dropped.too_old), 0);
+    this.counters.samplesNotSent.too_old += tooOld;
+    if (outcomes.some(({ sent }) => pointsOf(sent) > 0)) {
+      this.pace.accepted();
+      // Whatever comes behind a boundary of which something was taken was never sent before.
+      this.mayRepeat = false;
+    } else if (tooOld > 0) return 'age';
     else if (outcomes.some(({ refusals }) => refusals.some(({ status }) => status === 400)))
       this.pace.refused(tMs, now(), collectionIntervalMs);
     return undefined;
   }
 
   private async deliverAll(tMs: number, signal: AbortSignal): Promise<WriteOutcome[]> {
-    const parallel = Math.max(1, Math.min(PARALLEL_REQUESTS, this.options.endpoint.maxParallelRequests));
+    const parallel = this.parallelRequests;
     const { zeros, values, stales, notSent } = this.encoder.requests(this.image, tMs);
     addReasons(this.counters.samplesNotSent, notSent);
     const outcomes: WriteOutcome[] = [];
@@ -168,6 +186,7 @@ export class TenantSender {
           ...(await Promise.all(together.map((points) => this.deliver(points, tMs, kind === zeros, signal)))),
         );
       }
+      if (kind === zeros && outcomes.every((outcome) => outcome.kind === 'settled')) this.image.zerosSaid();
     }
     return outcomes;
   }
@@ -181,12 +200,13 @@ export class TenantSender {
   ): Promise<WriteOutcome> {
     const { tenant, endpoint, writer, recoveredMs, logger } = this.options;
     // The receiver may have newer samples of these series: this boundary was there before the restart.
-    const isRepeat = tMs <= recoveredMs;
+    const isRepeat = this.mayRepeat && tMs <= recoveredMs;
     const outcome = await writer.write(points, { signal, isRepeat });
     const { sent, failed, refusals } = outcome;
     this.counters.samplesSent += pointsOf(sent);
     if (isRepeat) this.counters.repeatsRefused += refusals.length;
-    else if (!areZeros && pointsOf(failed) > 0) {
+    else if (areZeros) this.counters.zerosRefused += pointsOf(failed);
+    else if (pointsOf(failed) > 0) {
       this.counters.samplesFailed += pointsOf(failed);
       logger.warn(
         {

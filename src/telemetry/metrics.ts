@@ -323,10 +323,15 @@ const DEFINITIONS: readonly Definition[] = [
     'Samples that the endpoint refused for good.',
     (e) => e.samplesFailed,
   ),
+  perEndpoint(
+    'spanmill_remote_write_zero_samples_refused_total',
+    'Zero samples that the endpoint refused: they declare the beginning of a series, no count is missing without them.',
+    (e) => e.zerosRefused,
+  ),
   perEndpoint('spanmill_remote_write_boundaries_sent_total', 'Boundaries sent.', (e) => e.boundariesSent),
   byReason(
     'spanmill_remote_write_samples_not_sent_total',
-    'Samples that write_relabel_configs drop, or give the labels of another series.',
+    'Samples that write_relabel_configs drop, or give the labels of another series or no legal ones; or that became too old.',
     (e) => e.samplesNotSent,
   ),
   byReason(

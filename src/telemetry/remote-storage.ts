@@ -3,6 +3,7 @@
 
 import type { EndpointStats } from '../shard/index.ts';
 import type { Definition, Reading, Source } from './definition.ts';
+import { allReasons } from './sender-counters.ts';
 
 const PREFIX = 'prometheus_remote_storage_';
 const LABELS = ['remote_name', 'url'];
@@ -13,13 +14,16 @@ export const REMOTE_STORAGE: readonly Definition[] = [
   perRemote('samples_retried_total', 'Samples in requests that had to be sent again.', (e) => e.samplesRetried),
   {
     name: `${PREFIX}samples_dropped_total`,
-    help: 'Samples that write_relabel_configs left out.',
+    help: 'Samples that write_relabel_configs left out, or that became too old.',
     labels: [...LABELS, 'reason'],
     read: ({ ledgers }) =>
       ledgers.flatMap(({ endpoints }) =>
-        endpoints.map((e): Reading => {
-          const { relabel, relabel_collision: collided } = e.samplesNotSent;
-          return [[...labelsOf(e), 'dropped_series'], relabel + collided];
+        endpoints.flatMap((e): Reading[] => {
+          const { too_old: tooOld, ...series } = e.samplesNotSent;
+          return [
+            [[...labelsOf(e), 'dropped_series'], allReasons(series)],
+            [[...labelsOf(e), 'too_old'], tooOld],
+          ];
         }),
       ),
   },

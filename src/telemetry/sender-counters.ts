@@ -5,14 +5,19 @@
  * none as old as it.
  */
 export type BoundarySkip = 'age' | 'ledger_full' | 'behind' | 'window';
-/** Why a series isn't sent: a rule says so, or another one has its label set after relabelling. */
-export type NotSent = 'relabel' | 'relabel_collision';
+/**
+ * Why samples aren't sent: a rule drops their series, another one has its label set after relabelling, what the rules leave is no legal label
+ * set, or they became too old while they were tried again.
+ */
+export type NotSent = 'relabel' | 'relabel_collision' | 'invalid_labels' | 'too_old';
 
 export interface SenderCounters {
   /** Histograms are samples, too. */
   samplesSent: number;
   /** Refused for good. */
   samplesFailed: number;
+  /** Zero samples that were refused: they only declare a beginning, and nothing is missing without them. */
+  zerosRefused: number;
   samplesNotSent: Record<NotSent, number>;
   boundariesSent: number;
   boundariesSkipped: Record<BoundarySkip, number>;
@@ -28,7 +33,8 @@ export function noCounts(): SenderCounters {
   return {
     samplesSent: 0,
     samplesFailed: 0,
-    samplesNotSent: { relabel: 0, relabel_collision: 0 },
+    zerosRefused: 0,
+    samplesNotSent: { relabel: 0, relabel_collision: 0, invalid_labels: 0, too_old: 0 },
     boundariesSent: 0,
     boundariesSkipped: { age: 0, ledger_full: 0, behind: 0, window: 0 },
     repeatsRefused: 0,
@@ -42,6 +48,7 @@ export function noCounts(): SenderCounters {
 export function addCounts(to: SenderCounters, more: SenderCounters): void {
   to.samplesSent += more.samplesSent;
   to.samplesFailed += more.samplesFailed;
+  to.zerosRefused += more.zerosRefused;
   to.boundariesSent += more.boundariesSent;
   to.repeatsRefused += more.repeatsRefused;
   to.samplesAttempted += more.samplesAttempted;

@@ -5,18 +5,21 @@ import { isDeepStrictEqual } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import type { TenantSettings } from '../../src/config/index.ts';
 import type { Section } from '../../src/registry/index.ts';
+import type { Request } from '../fold/model.ts';
 import { settingsWith } from '../fold/settings.ts';
 import { plainSpan, requestBytes } from '../fold/spans.ts';
 import { type Below, choices } from '../otlp/noisy-encoder.ts';
-import { type Boundary, newFold, type Op, ORIGIN_MS, run, script } from './fold-script.ts';
+import { type Boundary, newFold, type Op, ORIGIN_MS, run, script, scriptOf } from './fold-script.ts';
+import { randomSequence } from './fold-settings.ts';
+import { PLAIN_POOLS, RICH_POOLS } from './fold-spans.ts';
 
 /** Settings in force before op `end`, for tenants that come later. */
-function settingsAt(first: TenantSettings, ops: readonly Op[], end: number): TenantSettings {
+function settingsAt(first: TenantSettings, ops: readonly Op<Request>[], end: number): TenantSettings {
   const last = ops.slice(0, end).findLast((op) => op.kind === 'configure');
   return last?.kind === 'configure' ? last.settings : first;
 }
 
-function collectsIn(ops: readonly Op[]): number[] {
+function collectsIn(ops: readonly Op<Request>[]): number[] {
   return ops.flatMap((op, i) => (op.kind === 'collect' ? [i] : []));
 }
 
@@ -26,7 +29,7 @@ function collectsIn(ops: readonly Op[]): number[] {
  */
 function afterCrash(
   first: TenantSettings,
-  ops: readonly Op[],
+  ops: readonly Op<Request>[],
   told: readonly Boundary[],
   k: number,
   base: number,
@@ -39,6 +42,8 @@ function afterCrash(
   if (base >= 0) load(told[base]!.everything, told[base]!.tMs);
   for (const { sections, tMs } of told.slice(base + 1, k + 1)) load(sections, tMs);
   fold.loaded();
+  // As a shard does before its first tick: where nothing was said, nothing that was loaded told the time.
+  fold.advance(told[k]!.tMs);
   return run(fold, ops.slice(at));
 }
 
@@ -47,14 +52,35 @@ function sectionsOf(boundaries: readonly Boundary[]): Section[][] {
 }
 
 /** Crashes after every boundary, loading all sections, and a base with the sections after it. */
-function crashEverywhere(first: TenantSettings, ops: readonly Op[], below: Below): void {
+function crashEverywhere(first: TenantSettings, ops: readonly Op<Request>[], below: Below, what: string): void {
   const told = run(newFold(first), ops, true);
   for (let k = 0; k < told.length - 1; k++) {
     const rest = sectionsOf(told.slice(k + 1));
     for (const base of [-1, below(k + 1), k]) {
-      const where = `crash after boundary ${k}, base ${base}`;
+      const where = `${what}: crash after boundary ${k}, base ${base}`;
       expect(sectionsOf(afterCrash(first, ops, told, k, base)), where).toEqual(rest);
     }
+  }
+}
+
+interface Lives {
+  from: number;
+  count: number;
+  boundaries: number;
+  /** Settings change at one boundary in so many; 0 = never. */
+  changeEvery?: number;
+  names?: string[];
+}
+
+/** Lives of these seeds under the settings, or over changes between them. */
+function crashThrough(
+  settings: TenantSettings[],
+  { from, count, boundaries, changeEvery = 0, names = PLAIN_POOLS.names }: Lives,
+): void {
+  for (let seed = from; seed < from + count; seed++) {
+    const below = choices(seed);
+    const { first, ops } = script(below, { tenants: ['a', 'b'], boundaries, settings, changeEvery, names });
+    crashEverywhere(first, ops, below, `seed ${seed}`);
   }
 }
 
@@ -205,62 +231,25 @@ const NATIVE_VARIANTS: [what: string, settings: TenantSettings][] = [
 
 describe('a fold that was loaded after a crash says the same as one that never stopped', () => {
   test.each(VARIANTS)('with %s', (_, settings) => {
-    for (let seed = 0; seed < 6; seed++) {
-      const below = choices(seed);
-      const { first, ops } = script(below, {
-        tenants: ['a', 'b'],
-        boundaries: 9,
-        settings: [settings],
-        changeEvery: 0,
-      });
-      crashEverywhere(first, ops, below);
-    }
+    crashThrough([settings], { from: 0, count: 6, boundaries: 9 });
   });
 
   test.each(LABEL_VARIANTS)('with %s', (_, settings) => {
-    for (let seed = 200; seed < 208; seed++) {
-      const below = choices(seed);
-      const { first, ops } = script(below, {
-        tenants: ['a', 'b'],
-        boundaries: 12,
-        settings: [settings],
-        changeEvery: 0,
-        names: TELLING_NAMES,
-      });
-      crashEverywhere(first, ops, below);
-    }
+    crashThrough([settings], { from: 200, count: 8, boundaries: 12, names: TELLING_NAMES });
   });
 
   test.each(NATIVE_VARIANTS)('with %s', (_, settings) => {
-    for (let seed = 400; seed < 406; seed++) {
-      const below = choices(seed);
-      const { first, ops } = script(below, {
-        tenants: ['a', 'b'],
-        boundaries: 9,
-        settings: [settings],
-        changeEvery: 0,
-      });
-      crashEverywhere(first, ops, below);
-    }
+    crashThrough([settings], { from: 400, count: 6, boundaries: 9 });
   });
 
   test('over changes of the kind of histogram', () => {
     const settings = [PLAIN, ...NATIVE_VARIANTS.map(([, one]) => one)];
-    for (let seed = 500; seed < 510; seed++) {
-      const below = choices(seed);
-      const { first, ops } = script(below, { tenants: ['a', 'b'], boundaries: 9, settings, changeEvery: 2 });
-      crashEverywhere(first, ops, below);
-    }
+    crashThrough(settings, { from: 500, count: 10, boundaries: 9, changeEvery: 2 });
   });
 
   test('over changes of what happens to labels', () => {
     const settings = [PLAIN, ...LABEL_VARIANTS.map(([, one]) => one)];
-    for (let seed = 300; seed < 320; seed++) {
-      const below = choices(seed);
-      const names = TELLING_NAMES;
-      const { first, ops } = script(below, { tenants: ['a', 'b'], boundaries: 9, settings, changeEvery: 2, names });
-      crashEverywhere(first, ops, below);
-    }
+    crashThrough(settings, { from: 300, count: 20, boundaries: 9, changeEvery: 2, names: TELLING_NAMES });
   });
 
   test('over changes of settings', () => {
@@ -270,10 +259,16 @@ describe('a fold that was loaded after a crash says the same as one that never s
       settingsWith({ processors: [] }),
       settingsWith({ processors: ['span-metrics-count'] }),
     );
-    for (let seed = 100; seed < 130; seed++) {
+    crashThrough(settings, { from: 100, count: 30, boundaries: 9, changeEvery: 2 });
+  });
+
+  test.each(['tempo', 'both', 'otel'] as const)('with any options and changes of them, naming %s', (naming) => {
+    for (let seed = 600; seed < 610; seed++) {
       const below = choices(seed);
-      const { first, ops } = script(below, { tenants: ['a', 'b'], boundaries: 9, settings, changeEvery: 2 });
-      crashEverywhere(first, ops, below);
+      const settings = randomSequence(below, 3, { naming });
+      const options = { tenants: ['a', 'b'], boundaries: 9, settings, changeEvery: 3 };
+      const { first, ops } = scriptOf(below, options, RICH_POOLS);
+      crashEverywhere(first, ops, below, `seed ${seed}`);
     }
   });
 

@@ -1,15 +1,14 @@
 // A fold gives what a plain model gives, and loses nothing on the way: every span is counted or has a reason, every edge is completed,
-// expired, dropped or still waits.
+// expired, dropped or still waits. Random options: fold-options.test.ts.
 
 import { describe, expect, test } from 'vitest';
 import { TenantImage } from '../../src/registry/index.ts';
-import { Model } from '../fold/model.ts';
 import { applyAll, imageOf, seriesOfImage } from '../fold/series.ts';
 import { type Changes, settingsWith } from '../fold/settings.ts';
 import { choices } from '../otlp/noisy-encoder.ts';
+import { runBeside } from './fold-beside.ts';
 import { newFold, type Op, ORIGIN_MS, script } from './fold-script.ts';
-
-const FOREVER_MS = 10 ** 12;
+import { FOREVER_MS } from './fold-settings.ts';
 
 function sorted(map: ReadonlyMap<string, number>): [string, number][] {
   return [...map].sort(([a], [b]) => (a < b ? -1 : 1));
@@ -31,54 +30,11 @@ describe('a fold', () => {
     for (let seed = 0; seed < 15; seed++) {
       const changes: Changes = {
         processors: ['span-metrics', 'service-graphs'],
-        staleDurationMs: FOREVER_MS,
         spanMetrics: { dimensions: [...dimensions] },
         serviceGraphs: { dimensions: [...graphDimensions], maxItems },
       };
-      const { ops } = scriptFor(seed, changes);
-      const settings = settingsWith(changes);
-      const fold = newFold(settings);
-      const model = new Model({
-        dimensions: [...dimensions],
-        graphDimensions: [...graphDimensions],
-        slackMs: settings.slackMs,
-        waitMs: settings.serviceGraphs.waitMs,
-        maxItems,
-        originMs: ORIGIN_MS,
-      });
-      const image = new TenantImage();
-      for (const op of ops) {
-        if (op.kind === 'push') {
-          fold.push(op.tenant, op.nowMs, op.recordMs, op.bytes, op.skip);
-          model.push(op.nowMs, op.recordMs, op.request, op.skip);
-        } else if (op.kind === 'advance') {
-          fold.advance(op.tMs);
-          model.advance(op.tMs);
-        } else if (op.kind === 'collect') {
-          applyAll(image, fold.collect(op.tMs));
-          expect(sorted(seriesOfImage(image)), `seed ${seed} at ${op.tMs}`).toEqual(sorted(model.series));
-        }
-      }
-      const { counters, pendingEdges } = fold.tenant('t');
-      expect({
-        spansReceived: counters.spansReceived,
-        outside: counters.discarded.get('outside_metrics_ingestion_slack all') ?? 0,
-        edgesMade: counters.edges,
-        edgesCompleted: counters.completedEdges,
-        edgesRefused: counters.droppedSpans,
-        expired: sorted(counters.expiredEdges),
-        pending: pendingEdges,
-        skipped: counters.skippedProcessorPushes,
-      }).toEqual({
-        spansReceived: model.counts.spansReceived,
-        outside: model.counts.outside,
-        edgesMade: model.counts.edgesMade,
-        edgesCompleted: model.counts.edgesCompleted,
-        edgesRefused: model.counts.edgesRefused,
-        expired: sorted(model.expired),
-        pending: model.pending,
-        skipped: model.counts.skippedPushes * 2,
-      });
+      const { lines, where } = runBeside(settingsWith(changes), scriptFor(seed, changes).ops);
+      expect(lines, `seed ${seed} ${where}`).toEqual([]);
     }
   });
 

@@ -183,6 +183,16 @@ describe('a filter policy', () => {
       expect(kept(`${scope}.db.system`, 'mssql', own)).toBe(false);
     },
   );
+
+  test('reads values under another name as a dimension does, whatever their type', () => {
+    const grpc: Attributes = [['rpc.grpc.status_code', 0n]];
+    expect(kept('span.rpc.response.status_code', 'OK', grpc)).toBe(true);
+    expect(kept('span.rpc.response.status_code', '^O.$', grpc, true)).toBe(true);
+    expect(kept('span.rpc.grpc.status_code', 5, [['rpc.response.status_code', 'NOT_FOUND']])).toBe(true);
+    expect(kept('span.network.transport', 'tcp', [['net.transport', 'tcp']])).toBe(true);
+    expect(kept('span.network.transport', 'tcp', [['net.transport', 'ip_tcp']])).toBe(true);
+    expect(kept('span.network.transport', 'ip_tcp', [['net.transport', 'ip_tcp']])).toBe(false);
+  });
 });
 
 describe('the configuration', () => {

@@ -1,11 +1,15 @@
 // What of a `remote_write` entry reaches the writer, and what is said at the start of an entry that can't work.
 
 import { mkdtempSync, writeFileSync } from 'node:fs';
+import { createServer, type IncomingHttpHeaders } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createSeries, FORBIDDEN_HEADERS } from 'remote-write-ts';
 import { describe, expect, it } from 'vitest';
 import { describeEffective, loadConfig } from '../../src/config/index.ts';
 import { endpointPlan, endpointProblem } from '../../src/endpoint-plan.ts';
+import { httpWriter, refusingWriter } from '../../src/shard/renewable-writer.ts';
 
 const load = (keys: string) =>
   loadConfig({ text: `metrics_generator: {storage: {remote_write: [{url: "https://p/write", name: p, ${keys}}]}}` })
@@ -84,4 +88,51 @@ it('no secret of an endpoint is printed', () => {
   const printed = JSON.stringify(describeEffective(config));
   expect(printed).toContain('https://p/write');
   expect(printed).not.toContain('hunter2');
+});
+
+describe('the writer of a tenant', () => {
+  const plan = (keys: string) => endpointPlan(endpoint(keys));
+  const listen = async (write: (url: string) => Promise<unknown>) => {
+    const seen: IncomingHttpHeaders[] = [];
+    const server = createServer((request, response) => {
+      seen.push(request.headers);
+      request.resume();
+      response.writeHead(204).end();
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    await write(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
+    server.closeAllConnections();
+    server.close();
+    return seen;
+  };
+  const points = [
+    { kind: 'sample' as const, series: createSeries([['__name__', 'up']]), value: 1, timestampMs: 1_767_225_600_000 },
+  ];
+
+  it.each([
+    ['Bearer t', 'Bearer t'],
+    ['Token  a b', 'Token a b'],
+    [`Basic ${Buffer.from('u:p:q').toString('base64')}`, `Basic ${Buffer.from('u:p:q').toString('base64')}`],
+  ])('takes an Authorization of its own in place of the endpoint’s: %s', async (given, sent) => {
+    const seen = await listen(async (url) => {
+      const writer = httpWriter({ ...plan('basic_auth: {username: a, password: b}'), url }, { AUTHORIZATION: given });
+      await writer.write(points);
+      await writer.close();
+    });
+    expect(seen.map(({ authorization }) => authorization)).toEqual([sent]);
+  });
+
+  it('that can not be made refuses what it is given, with the reason', async () => {
+    const outcome = await refusingWriter(new Error('no such header')).write(points);
+    expect(outcome).toMatchObject({
+      kind: 'settled',
+      failed: { samples: 1 },
+      refusals: [{ message: 'no such header' }],
+    });
+  });
+});
+
+it('the schema refuses every header that the package would', () => {
+  for (const name of FORBIDDEN_HEADERS)
+    expect(() => load(`headers: {${name}: x}`), name).toThrow(/belongs to the protocol|use authorization/);
 });

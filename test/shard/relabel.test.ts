@@ -94,6 +94,13 @@ it('labelmap, labeldrop and labelkeep go by names', () => {
   expect(relabel('[{regex: "__name__|c", action: labelkeep}]', labels)).toEqual({ __name__: 'm', c: '3' });
 });
 
+it('labelmap passes over what would be no name', () => {
+  expect(relabel('[{regex: "meta_(.*)", action: labelmap}]', { meta_: '1', 'meta_a-b': '2' })).toEqual({
+    meta_: '1',
+    'meta_a-b': '2',
+  });
+});
+
 it('lowercase and uppercase write the source in the other case', () => {
   expect(relabel('[{source_labels: [a], target_label: b, action: lowercase}]', { a: 'FoO' })).toMatchObject({
     b: 'foo',

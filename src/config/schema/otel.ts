@@ -124,7 +124,7 @@ const spanMetrics = block("The span_metrics connector's keys.", {
   }).prefault({}),
   exemplars: block('Traces beside the values.', {
     enabled: flag('The first spans of each label set and interval, of calls, durations and events.').prefault(false),
-    max_per_data_point: integer('So many of them at most.').prefault(5),
+    max_per_data_point: integer('So many of them at most.', { max: 100 }).prefault(5),
   }).prefault({}),
   events: block("A counter of the spans' events.", {
     enabled: flag('Counts them.').prefault(false),

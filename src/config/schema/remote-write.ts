@@ -3,6 +3,7 @@
 
 import { z } from 'zod';
 import { compileRegex } from '../regex.ts';
+import { shownUrl } from '../shown-url.ts';
 import { RELABEL_ACTIONS } from '../tenant.ts';
 import { block, duration, flag, ignored, integer, keyInfo, refused, secret, text } from './keys.ts';
 
@@ -29,6 +30,13 @@ const RESERVED_HEADERS: ReadonlySet<string> = new Set([
   'x-amz-date',
   'x-amz-security-token',
   'x-amz-content-sha256',
+  // Of the connection, and the sender's own.
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'expect',
+  'retry-attempt',
 ]);
 
 const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
@@ -50,6 +58,7 @@ export function headerMap(about: string, allowed: readonly string[] = []) {
           );
         }
         if (/[\r\n\0]/.test(value)) fail("a header's value is one line");
+        else if (!/^[\t\x20-\x7e\x80-\xff]*$/.test(value)) fail("a header's value is printable ASCII or Latin-1");
         if (value === '<secret>' || value === '********')
           fail('the value is a mask that was printed in place of the secret');
       }
@@ -277,7 +286,9 @@ const httpHeaders = z
 const queueConfig = block('How samples are sent.', {
   capacity: ignored('there is no queue in memory: the ledger is the queue', [10_000]),
   max_samples_per_send: integer('Samples in one request at most.', { min: 1 }).prefault(2000),
-  max_shards: integer('Requests in parallel at most.', { min: 1 }).prefault(50),
+  max_shards: integer('Requests in parallel at most, for each tenant and shard; more than 4 are 4.', {
+    min: 1,
+  }).prefault(50),
   min_shards: ignored('requests go out as they are needed', [1]),
   batch_send_deadline: ignored('a boundary is sent at once', ['5s']),
   min_backoff: duration('First pause after a failure.', { minMs: 1 }).prefault('30ms'),
@@ -291,9 +302,10 @@ const receiverUrl = z
   .string()
   .superRefine((written, context) => {
     const fail = (message: string) => context.addIssue({ code: 'custom', message });
-    if (!URL.canParse(written)) return fail(`"${written}" is no URL`);
+    if (!URL.canParse(written)) return fail('is no URL');
     const url = new URL(written);
-    if (url.protocol !== 'http:' && url.protocol !== 'https:') fail(`"${written}" must begin with http:// or https://`);
+    if (url.protocol !== 'http:' && url.protocol !== 'https:')
+      fail(`${shownUrl(written)} must begin with http:// or https://`);
     else if (url.username !== '' || url.password !== '')
       fail('put user and password into basic_auth, not into the URL');
   })
@@ -368,7 +380,7 @@ export const remoteWrite = z
         context.addIssue({
           code: 'custom',
           path: [index],
-          message: `"${name}" is there twice: give each receiver its own name`,
+          message: `${one.name ?? shownUrl(one.url)} is there twice: give each receiver its own name`,
         });
       }
       seen.add(name);

@@ -95,7 +95,7 @@ export const GENERATOR: Row[] = under('metrics_generator', [
   refused('ring_mode', /owns partitions by shard: remove it/, { quiet: ['partition'] }),
   ignored('ingest_concurrency', /not spread over goroutines/, [16]),
   ignored('instance_id', /a series' instance is its shard/, []),
-  ignored('leave_consumer_group_on_shutdown', /left when its sessions end/, [false]),
+  ignored('leave_consumer_group_on_shutdown', /left at a stop/, [false]),
   refused('skip_stale_backlog_on_startup', /would lose counts/, { quiet: [false] }),
   ignored('query_timeout', GONE, ['30s']),
   ...block(GONE, [

@@ -1,6 +1,7 @@
 // A Prometheus without a network: takes remote-write requests by its rules, on virtual time, and keeps a record of every sample
 // that any sender ever sent it. A series' samples must come in order; one that doesn't takes its whole request with it.
 import {
+  type BatchInfo,
   createWriter,
   type DecodedHistogram,
   decodeWriteRequest,
@@ -80,13 +81,20 @@ export class Receiver {
   }
 
   /** A writer to this receiver. @param isDead its process has ended: nothing that it still does gets out */
-  writer({ connection }: EndpointPlan, tenant: string, incarnation: object, isDead: () => boolean): Writer {
+  writer(
+    { connection }: EndpointPlan,
+    tenant: string,
+    incarnation: object,
+    isDead: () => boolean,
+    onBatch: (batch: BatchInfo) => void,
+  ): Writer {
     const post = (request: TransportRequest) =>
       isDead() ? new Promise<never>(() => {}) : this.post(request, tenant, incarnation);
     return createWriter({
       ...connection,
       url: 'http://receiver/',
       userAgent: 'test/1',
+      onBatch,
       transport: { post, close: async () => undefined },
       now: this.now,
       random: () => 0,

@@ -299,8 +299,8 @@ export class Life {
       logger: createLogger('silent'),
       sleep: (waitMs) => world.sleep(waitMs),
       ...(world.baseAfterEntries === undefined ? {} : { baseAfterEntries: world.baseAfterEntries }),
-      makeWriter: (endpoint, tenant) =>
-        world.receivers.get(endpoint.name)!.writer(endpoint, tenant, this, () => this.isDead),
+      makeWriter: (endpoint, tenant, _headers, onBatch) =>
+        world.receivers.get(endpoint.name)!.writer(endpoint, tenant, this, () => this.isDead, onBatch),
     });
   }
 

@@ -82,7 +82,9 @@ export class Shard {
   #advance(): void {
     if (this.#isSending || this.pending === 0) return;
     const { maxPerSend, deadlineMs } = this.#options;
-    if (this.#weight >= maxPerSend || this.#entered - this.pending < this.#hurryUntil) this.#send();
+    // A full shard can't wait for more, even if its batch isn't full.
+    const isDue = this.#weight >= maxPerSend || this.isFull || this.#entered - this.pending < this.#hurryUntil;
+    if (isDue) this.#send();
     else this.#timer ??= setTimeout(() => this.#send(), deadlineMs);
   }
 

@@ -52,7 +52,6 @@ export class Lanes {
     const last = this.#epochs.at(-1)!;
     if (this.#epochs.length > 1 && isEmpty(last)) this.#epochs.pop();
     if (shards !== this.shards) this.#epochs.push(epochOf(shards));
-    this.advance();
   }
 
   push(entry: Entry): void {
@@ -90,14 +89,9 @@ export class Lanes {
     this.#forget(entry);
   }
 
-  /** Goes on to the next set of lanes if the one that is served is empty. True if it did. */
-  advance(): boolean {
-    let hasMoved = false;
-    while (this.#epochs.length > 1 && isEmpty(this.#epochs[0]!)) {
-      this.#epochs.shift();
-      hasMoved = true;
-    }
-    return hasMoved;
+  /** Goes on to the next set of lanes if the one that is served is empty. */
+  advance(): void {
+    while (this.#epochs.length > 1 && isEmpty(this.#epochs[0]!)) this.#epochs.shift();
   }
 
   /** Takes away what is stored in this segment, but for what is on its way. */

@@ -63,9 +63,13 @@ async function read(fs: FileSystem, directory: string, onError: OnError): Promis
   const nextNumber = 1 + Math.max(0, ...files.map(({ number }) => number));
   const tornBytes = await cutTornEnd(fs, files, onError);
   for (const [i, file] of files.entries()) {
-    const end = files[i + 1]?.firstSequence ?? Number.POSITIVE_INFINITY;
+    // One without a body ends none: it may be left from before, where sequences have been given again.
+    const next = files.slice(i + 1).find(({ frames }) => frames.some(({ isSound }) => isSound));
+    const end = next?.firstSequence ?? Number.POSITIVE_INFINITY;
     file.frames = file.frames.filter(({ header }) => header.sequence < end);
   }
+  // Whatever the policy: files that an earlier process has removed must not come back among those of this one.
+  await fs.syncDirectory(directory).catch((error: unknown) => onError('sync', error));
   return { cursor, nextNumber, tornBytes, ...replay(files, cursor) };
 }
 
@@ -138,7 +142,6 @@ function replay(files: readonly SegmentFile[], { cursor }: FoundCursor) {
       unsettled: 0,
     };
     segments.push(segment);
-    skipTo(firstSequence);
     for (const { header: frame, bodyAt, isSound } of frames) {
       skipTo(frame.sequence);
       next = frame.sequence + 1;
@@ -148,6 +151,7 @@ function replay(files: readonly SegmentFile[], { cursor }: FoundCursor) {
         continue;
       }
       lanes.relayout(segment.shards);
+      lanes.advance();
       // Of each shard that was served, the first was perhaps on its way; without a cursor, nobody knows which.
       const isRepeat = cursor === NO_CURSOR || (segment.shards === lanes.served && !begun.has(frame.shard));
       begun.add(frame.shard);

@@ -13,7 +13,9 @@ import {
   type RemoteWrite,
   type RemoteWriteOptions,
   type Series,
+  type Transport,
 } from '../../src/index.ts';
+import { createPoolTransport } from '../../src/transport/index.ts';
 import { closeMocks, startMock } from '../client/mock.ts';
 import { samples } from '../client/points.ts';
 import { type Random, seeded } from '../disk-queue/random.ts';
@@ -66,7 +68,7 @@ async function run(seed: number, protocol: (typeof protocols)[number], dir: stri
     url: receiver.url,
     userAgent: 'test/1.0',
     protocol,
-    timeoutMs: 300,
+    timeoutMs: 150,
     // Back to 2.0 again and again.
     reprobeMs: 60_000,
     random,
@@ -79,8 +81,11 @@ async function run(seed: number, protocol: (typeof protocols)[number], dir: stri
     ...(dir !== undefined && { diskQueue: { dir, segmentBytes: 4_000, maxBytes: 1_000_000, maxAgeMs: 1e12 } }),
     queue: { capacity: 100, maxSamplesPerSend: 17, reshardIntervalMs: 2 ** 31 - 1 },
   };
-  const shards = () => ({ ...options.queue, minShards: 1 + random.below(5), maxShards: 8 });
-  let client: RemoteWrite = createRemoteWrite({ ...options, queue: shards() });
+  const makeClient = () => {
+    const queue = { ...options.queue, minShards: 1 + random.below(5), maxShards: 8 };
+    return createRemoteWrite({ ...options, queue, transport: attentive(receiver) });
+  };
+  let client: RemoteWrite = makeClient();
   open.push({ close: () => client.close(1) });
   const series = seriesOf(client);
   let sent = 0;
@@ -92,7 +97,7 @@ async function run(seed: number, protocol: (typeof protocols)[number], dir: stri
       await client.close(1 + random.below(20));
       sent += client.stats().sent.samples + client.stats().sent.histograms;
       await receiver.expectAnother(MOST_PER_BODY);
-      client = createRemoteWrite({ ...options, queue: shards() });
+      client = makeClient();
     }
   }
   await client.flush();
@@ -116,6 +121,22 @@ function checkWaits({ asked }: ChaosReceiver, slept: readonly number[]): void {
   // A wait that was asked of a request which the sender had given up on, or just when it was closed, was not waited.
   expect(long).toBeGreaterThanOrEqual(Math.floor(asked.length * 0.5));
   for (const ms of slept.filter((wait) => wait <= 5_000)) expect(ms).toBeGreaterThanOrEqual(30 * 0.8);
+}
+
+/** The usual transport; the receiver learns what the sender has read of its answers. */
+function attentive(receiver: ChaosReceiver): Transport {
+  const { origin } = new URL(receiver.url);
+  const pool = createPoolTransport({ origin, connections: 8, connectTimeoutMs: 1_000 });
+  return {
+    async post(request) {
+      const response = await pool.post(request);
+      const isOld = request.headers['content-type'] === 'application/x-protobuf';
+      const isTaken = isOld || response.header('x-prometheus-remote-write-samples-written') !== undefined;
+      if (response.status < 300 && isTaken) receiver.acknowledge(request.body);
+      return response;
+    },
+    close: () => pool.close(),
+  };
 }
 
 function seriesOf(client: RemoteWrite): Series[] {

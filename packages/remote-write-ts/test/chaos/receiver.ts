@@ -1,6 +1,7 @@
 // A receiver that misbehaves at random, and checks of each series that nothing is missing, nothing comes in the wrong order,
 // and nothing comes again that it has acknowledged. It never says that it has stored what it hasn't.
 
+import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { promisify } from 'node:util';
@@ -40,6 +41,8 @@ export interface ChaosReceiver {
   problems: string[];
   /** By series: the last value, counted from 0. */
   last: Map<string, number>;
+  /** The sender has seen that this body was taken. */
+  acknowledge(body: Uint8Array): void;
   /**
    * The sender is gone. Waits for the end of what it had on its way, and from then on expects another sender, who can't know
    * the last answers: of each series so many values may come again.
@@ -49,14 +52,21 @@ export interface ChaosReceiver {
 }
 
 export async function startChaos(random: Random, isAuto: boolean, now: () => number): Promise<ChaosReceiver> {
-  /** By series: up to where it has said that it is stored. */
+  /** By series: up to where the sender knows that it is stored. */
   const acknowledged = new Map<string, number>();
+  /** By body: what is in it. */
+  const stored = new Map<string, [key: string, value: number][]>();
   const receiver: ChaosReceiver = {
     url: '',
     done: new Map(),
     asked: [],
     problems: [],
     last: new Map(),
+    acknowledge(body) {
+      for (const [key, value] of stored.get(digest(body)) ?? []) {
+        acknowledged.set(key, Math.max(acknowledged.get(key) ?? -1, value));
+      }
+    },
     async expectAnother(values) {
       while ((await promisify(server.getConnections).call(server)) > 0) {
         await new Promise((resolve) => setImmediate(resolve));
@@ -121,14 +131,11 @@ export async function startChaos(random: Random, isAuto: boolean, now: () => num
         response.writeHead(204).end();
         return;
       case 'halfAnswer':
-        response.writeHead(200, { ...store().headers, 'content-length': '1000' });
+        response.writeHead(200, { ...store(), 'content-length': '1000' });
         response.write('the beginn', () => request.socket.resetAndDestroy());
         return;
-      default: {
-        const { headers, acknowledge } = store();
-        acknowledge();
-        response.writeHead(random.chance(0.5) ? 204 : 200, headers).end();
-      }
+      default:
+        response.writeHead(random.chance(0.5) ? 204 : 200, store()).end();
     }
   }
 
@@ -141,7 +148,8 @@ export async function startChaos(random: Random, isAuto: boolean, now: () => num
     return { 'retry-after': new Date(now() + seconds * 1000).toUTCString() };
   }
 
-  function take(protocol: Protocol, body: Buffer): { headers: Record<string, string>; acknowledge: () => void } {
+  /** @returns the headers that say so. */
+  function take(protocol: Protocol, body: Buffer): Record<string, string> {
     const bytes = snappyUncompress(body, 1 << 24);
     const { timeseries } = protocol === '2.0' ? decodeWriteRequestV2(bytes) : decodeWriteRequest(bytes);
     const counts = { samples: 0, histograms: 0, exemplars: 0 };
@@ -159,12 +167,8 @@ export async function startChaos(random: Random, isAuto: boolean, now: () => num
         taken.push([key, value]);
       }
     }
-    return {
-      headers: protocol === '2.0' ? writtenHeaders(counts) : {},
-      acknowledge() {
-        for (const [key, value] of taken) acknowledged.set(key, Math.max(acknowledged.get(key) ?? -1, value));
-      },
-    };
+    stored.set(digest(body), taken);
+    return protocol === '2.0' ? writtenHeaders(counts) : {};
   }
 
   // A sender that gives up while its body is read is no problem of the test's.
@@ -172,6 +176,10 @@ export async function startChaos(random: Random, isAuto: boolean, now: () => num
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   receiver.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/api/v1/write`;
   return receiver;
+}
+
+function digest(body: Uint8Array): string {
+  return createHash('sha1').update(body).digest('hex');
 }
 
 function writtenHeaders(counts: { samples: number; histograms: number; exemplars: number }): Record<string, string> {

@@ -132,6 +132,13 @@ describe('back-pressure', () => {
     expect(client.stats().dropped.queue_full.samples).toBe(0);
   });
 
+  it('is not held up by a batch that can never be full, where a shard has less room than that', async () => {
+    const { mock, client } = await rig(undefined, { queue: { capacity: 10, maxSamplesPerSend: 10 } });
+    await client.append(samples(25)); // with exemplars a batch has eleven
+    await mock.arrived(2);
+    expect(mock.requests.slice(0, 2).map((r) => r.series.length)).toEqual([10, 10]);
+  });
+
   it('gives way to newer points where the oldest may be dropped', async () => {
     const { judge, open } = gate();
     const { mock, client } = await rig(judge, {

@@ -74,6 +74,19 @@ describe('a disk queue', () => {
     await second.queue.close();
   });
 
+  it('that is closed stores what is being appended, and takes nothing after that', async () => {
+    const first = queueRig({}, { isOpen: false });
+    const appends = range(3).map((text) => first.queue.append(0, body(text)));
+    first.gate.abort();
+    const closed = first.queue.close();
+    await expect(first.queue.append(0, body('late'))).rejects.toMatchObject({ code: 'closed' });
+    await Promise.all([...appends, closed]);
+    const second = queueRig({}, { disk: first.disk });
+    await second.queue.drained();
+    expect(second.texts()).toEqual(range(3));
+    await second.queue.close();
+  });
+
   it('remembers what was settled in a segment that it keeps for other bodies', async () => {
     // Shard 1 never gets on, so nothing can be removed; shard 0 must not be sent again, however often it is opened.
     let { queue, disk, delivered } = queueRig({}, { shards: 2, isOpen: false });
@@ -289,10 +302,11 @@ describe('damage', () => {
   it("of a frame's header is counted as a body lost", async () => {
     const { disk, contents } = await stored(6);
     contents[1]![32 + 10]! ^= 1;
-    const { numbers, queue, dropped } = await replay(disk);
+    const { numbers, queue, dropped, warnings } = await replay(disk);
     expect(numbers).toEqual([0, 1, 3, 4, 5]);
     expect(dropped).toEqual([]);
     expect(queue.stats()).toMatchObject({ lost: 1 });
+    expect(warnings).toEqual(["disk queue: 0 bodies are damaged, and 1 can't be found"]);
   });
 
   it("of a segment's header costs that segment, and those behind it go on", async () => {
@@ -301,6 +315,17 @@ describe('damage', () => {
     const { numbers, queue } = await replay(disk);
     expect(numbers).toEqual([0, 1, 4, 5]);
     expect(queue.stats()).toMatchObject({ lost: 2, segments: 0 });
+  });
+
+  it('that left an empty segment which cannot be removed does not end one that is written later', async () => {
+    const { disk } = await stored(1);
+    await disk.open('0000000000000003-00000009.segment', 'create');
+    disk.fault = (operation) => (operation === 'remove' ? 'EIO' : undefined);
+    const second = queueRig({}, { disk, isOpen: false });
+    for (let i = 1; i < 5; i++) await second.queue.append(0, padded(i));
+    const { numbers, queue } = await replay(disk.reborn('kill'));
+    expect(numbers).toEqual([0, 1, 2, 3, 4]);
+    expect(queue.stats().lost).toBe(0);
   });
 
   it('at the end is what was being written: it is cut off, once, and is no loss', async () => {
