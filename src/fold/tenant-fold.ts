@@ -224,8 +224,10 @@ export class TenantFold {
       const processor = spec.create(context);
       const predecessor = before.get(processor.name);
       if (predecessor) processor.adopt?.(predecessor);
+      before.delete(processor.name);
       return processor;
     });
+    for (const processor of before.values()) processor.retire?.();
   }
 }
 

@@ -62,9 +62,9 @@ export class Resource {
   }
 
   /** String form of the first attribute with this key; undefined where there is none. */
-  text(key: Uint8Array): Uint8Array | undefined {
+  text(key: Uint8Array, textOf = valueText): Uint8Array | undefined {
     for (const attribute of this.attributes) {
-      if (this.hasKey(attribute, key)) return this.valueText(attribute);
+      if (this.hasKey(attribute, key)) return this.valueText(attribute, textOf);
     }
     return undefined;
   }
@@ -79,8 +79,8 @@ export class Resource {
     return true;
   }
 
-  valueText(attribute: AttributeRange): Uint8Array {
-    return attribute.valueStart < 0 ? EMPTY : valueText(this.bytes, attribute.valueStart, attribute.valueEnd);
+  valueText(attribute: AttributeRange, textOf = valueText): Uint8Array {
+    return attribute.valueStart < 0 ? EMPTY : textOf(this.bytes, attribute.valueStart, attribute.valueEnd);
   }
 
   /** The value if it is a string. */

@@ -1,7 +1,7 @@
 // Attribute values as symbols. A resource's are worked out once and kept; a span's string is interned from its bytes in place, any
 // other type by its encoded bytes, so that its text is made once per distinct value. Shared by a tenant's processors.
 
-import { ByteTable } from '../bytes/index.ts';
+import { ByteTable, utf8 } from '../bytes/index.ts';
 import { type ExtractionPlan, type ResourceTable, type SpanBatch, valueText } from '../otlp/index.ts';
 import type { Registry } from '../registry/index.ts';
 import { kindName, statusName } from './names.ts';
@@ -217,7 +217,7 @@ export class AttributeSymbols {
   }
 
   private enumSymbol(known: Int32Array, value: number, name: string): number {
-    const symbol = this.registry.symbols.internText(name);
+    const symbol = this.text(utf8(name));
     // Any number may come; only those that mean something are worth keeping.
     if (value >= 0 && value < ENUM_VALUES) known[value] = symbol;
     return symbol;
@@ -231,9 +231,9 @@ export class AttributeSymbols {
 
   private identify(index: number): void {
     const resource = this.resources.get(index);
-    const name = resource.text(SERVICE_NAME);
-    const namespace = resource.text(SERVICE_NAMESPACE);
-    const instance = resource.text(SERVICE_INSTANCE_ID);
+    const name = resource.text(SERVICE_NAME, this.valueText);
+    const namespace = resource.text(SERVICE_NAMESPACE, this.valueText);
+    const instance = resource.text(SERVICE_INSTANCE_ID, this.valueText);
     const at = index * this.width;
     this.ofResource[at + SERVICE] = name ? this.text(name) : ABSENT;
     const hasName = name !== undefined && name.length > 0;

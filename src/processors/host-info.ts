@@ -7,6 +7,7 @@ import { constantLabels } from './constant-labels.ts';
 import type { Processor, ProcessorContext, ProcessorSpec } from './processor.ts';
 
 const NAME = 'host-info';
+const LABELS = ['grafana_host_id', 'host_source'];
 const encoder = new TextEncoder();
 
 export function hostInfoSpec(settings: TenantSettings): ProcessorSpec | undefined {
@@ -27,7 +28,7 @@ export class HostInfo implements Processor {
     this.table = registry.table(
       makeSchema(
         NAME,
-        ['grafana_host_id', 'host_source'],
+        LABELS.map((name) => (settings.maxLabelNameLength > 0 ? name.slice(0, settings.maxLabelNameLength) : name)),
         [{ kind: 'gauge', metric: settings.hostInfo.metricName }],
         constantLabels(tenant, settings),
         settings.traceIdLabelName,

@@ -117,16 +117,15 @@ export class OtelSpanMetrics implements Processor {
       duration[0] = ns > 0 ? ns / divisor : 0;
       const bucket = buckets.of(duration, 0);
       if (scopes !== undefined) scopes.moveTo(batch, i);
+      // In all tables or in none: what is discarded is not counted.
       let isValid = true;
-      for (let t = 0; t < tables.length; t++) {
-        const row = tables[t]!.rowOf(batch, i, nowMs, sampled);
-        if (row === INVALID_LABELS) isValid = false;
-        else this.update(tables[t]!, row, batch, i, m, bucket, nowMs);
-      }
+      for (let t = 0; t < tables.length; t++) if (!tables[t]!.lookUp(batch, i, sampled)) isValid = false;
       if (!isValid) {
         context.counters.discard('invalid_utf8', NAME);
         continue;
       }
+      for (let t = 0; t < tables.length; t++)
+        this.update(tables[t]!, tables[t]!.take(nowMs), batch, i, m, bucket, nowMs);
       if (events !== undefined) this.countEvents(events, batch, i, m, bucket, nowMs, sampled);
       if (targetInfo !== undefined && group !== batch.group[i] && targetInfo.say(resource[i]!, nowMs))
         group = batch.group[i]!;

@@ -91,6 +91,9 @@ export class OtelTable {
   private readonly instanceAt: number;
   private readonly overflowAt: number;
 
+  /** Of the last look-up; -1 = there is none yet. */
+  private row = -1;
+
   /** @param own dimensions of this table alone */
   constructor(
     context: ProcessorContext,
@@ -121,8 +124,9 @@ export class OtelTable {
       const index = labels.names.indexOf(label);
       return index < 0 ? -1 : labelSets + index;
     };
-    this.jobAt = at(JOB);
-    this.instanceAt = at(INSTANCE);
+    // Where these are no labels of the resource, a dimension of that name tells no groups apart.
+    this.jobAt = settings.otel.resourceLabels ? at(JOB) : -1;
+    this.instanceAt = identityOf(settings).instance ? at(INSTANCE) : -1;
     this.overflowAt = at(OVERFLOW);
     const { cardinalityLimit } = settings.otel.spanMetrics;
     if (cardinalityLimit > 0) {
@@ -141,6 +145,12 @@ export class OtelTable {
    * @param sampled has the span's tracestate a threshold?
    */
   rowOf(batch: SpanBatch, i: number, nowMs: number, sampled: boolean, event?: SpanEvent): number {
+    this.lookUp(batch, i, sampled, event);
+    return this.take(nowMs);
+  }
+
+  /** Sets the table's key to the label set that the span counts under, and finds its row. False: it has none yet and is no text. */
+  lookUp(batch: SpanBatch, i: number, sampled: boolean, event?: SpanEvent): boolean {
     const { table, sources, operations, operands, symbols, first } = this;
     const { key } = table;
     const resource = batch.resource[i]!;
@@ -179,14 +189,21 @@ export class OtelTable {
       key[this.scopeAt + 1] = this.scopes.version;
     }
     this.rules?.apply(key);
-    table.refused = 0;
     this.isBeyond = false;
-    let row = table.find();
-    if (row < 0 && this.limit !== undefined && !this.limit.admits(this.context.registry.generation)) {
+    this.row = table.find();
+    if (this.row < 0 && this.limit !== undefined && !this.limit.admits(this.context.registry.generation)) {
       this.overflowKey();
       this.isBeyond = true;
-      row = table.find();
+      this.row = table.find();
     }
+    return this.row >= 0 || table.isValidKey();
+  }
+
+  /** What `lookUp` found, or a new row: see `rowOf`. */
+  take(nowMs: number): number {
+    const { table } = this;
+    let { row } = this;
+    table.refused = 0;
     if (row < 0) {
       row = table.admit(nowMs, table.fullMask);
       if (this.limit !== undefined && row >= 0 && row !== table.overflowRow) this.limit.added();

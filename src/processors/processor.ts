@@ -30,6 +30,8 @@ export interface Processor {
   load?(section: Section, tMs: number): void;
   /** Takes over what a processor of the same name held under the settings before. */
   adopt?(predecessor: Processor): void;
+  /** The processor is switched off: what waits in it must be counted. */
+  retire?(): void;
   /** Loading is over. */
   loaded?(): void;
 }

@@ -7,6 +7,7 @@ import type { SpanBatch } from '../otlp/index.ts';
 import {
   BucketIndex,
   EMPTY_SYMBOL,
+  exemplarSlots,
   type HistogramPart,
   hasNative,
   INVALID_LABELS,
@@ -98,7 +99,8 @@ export class SpanMetrics implements Processor {
   private readonly latencyColumn: number;
   private readonly native: PartWithNative | undefined;
   private readonly sizeColumn: number;
-  private readonly exemplarBase: number;
+  /** By bucket: the slot of the exemplar of the bucket that says it. */
+  private readonly exemplarAt: Int32Array;
 
   constructor(context: ProcessorContext, parts: Parts) {
     this.context = context;
@@ -126,12 +128,17 @@ export class SpanMetrics implements Processor {
     this.sizeColumn = columnOf(schema, SIZE);
     this.native = schema.parts.find(hasNative);
     this.latencyColumn = this.native ? -1 : (latency?.column ?? -1);
-    this.exemplarBase = latency?.exemplarBase ?? 0;
+    const slots = exemplarSlots(schema);
+    const base = latency?.exemplarBase ?? 0;
+    this.exemplarAt = Int32Array.from(
+      { length: (latency?.bounds.length ?? 0) + 1 },
+      (_, b) => slots?.[base + b] ?? base + b,
+    );
   }
 
   process(batch: SpanBatch, nowMs: number): void {
     const { table, operations, operands, symbols, rules, filter, weight, targetInfo, buckets } = this;
-    const { countColumn, latencyColumn, sizeColumn, exemplarBase, native } = this;
+    const { countColumn, latencyColumn, sizeColumn, exemplarAt, native } = this;
     const { key, fullMask } = table;
     const { count, kept, view, nameStart, nameEnd, kind, status, resource, sizeBytes, traceStart, traceLength } = batch;
     const labels = operations.length;
@@ -195,8 +202,8 @@ export class SpanMetrics implements Processor {
           const b = at + latencyColumn + 1 + bucket;
           values[b] = values[b]! + m;
           if (traceLength[i] === 16)
-            table.exemplars.setId(row, exemplarBase + bucket, batch.seconds, i, view, traceStart[i]!);
-          else table.exemplars.set(row, exemplarBase + bucket, seconds, batch.bytes, traceStart[i]!, traceLength[i]!);
+            table.exemplars.setId(row, exemplarAt[bucket]!, batch.seconds, i, view, traceStart[i]!);
+          else table.exemplars.set(row, exemplarAt[bucket]!, seconds, batch.bytes, traceStart[i]!, traceLength[i]!);
         } else if (native !== undefined) this.observeNative(row, native, batch, i, m, bucket, nowMs);
       }
       if (targetInfo !== undefined && group !== batch.group[i]) {
@@ -226,7 +233,7 @@ export class SpanMetrics implements Processor {
         table.observe(target, part, bucket, seconds, m);
         table.exemplars.set(
           target,
-          part.exemplarBase + bucket,
+          this.exemplarAt[bucket]!,
           seconds,
           batch.bytes,
           batch.traceStart[i]!,
@@ -255,7 +262,7 @@ export class SpanMetrics implements Processor {
     const times = Math.ceil(m);
     natives!.observe(row, part, bucket, seconds, i, times, nowMs);
     if (part.kind === 'native') natives!.exemplify(row, part, seconds, i, times, nowMs, bytes, start, length);
-    else exemplars.setAny(row, part.exemplarBase + bucket, seconds, i, bytes, view, start, length);
+    else exemplars.setAny(row, this.exemplarAt[bucket]!, seconds, i, bytes, view, start, length);
   }
 
   private otherLabel(batch: SpanBatch, i: number, source: Source, slots: readonly number[]): number {
@@ -348,8 +355,8 @@ function slotsOf(source: Source, slotOf: (key: string) => number): number[] {
 /** Label name → where its value comes from; of several with one name the last one added counts. */
 function compileLabels(settings: SpanMetricsSettings, maxNameLength: number): Map<string, Source> {
   const labels = new Map<string, Source>();
-  const set = (name: string, source: Source) =>
-    labels.set(maxNameLength > 0 ? name.slice(0, maxNameLength) : name, source);
+  const cut = (name: string) => (maxNameLength > 0 ? name.slice(0, maxNameLength) : name);
+  const set = (name: string, source: Source) => labels.set(cut(name), source);
   const { intrinsicDimensions: on } = settings;
   if (on.service) set('service', { kind: 'service' });
   if (on.spanName) set('span_name', { kind: 'span_name' });
@@ -361,8 +368,8 @@ function compileLabels(settings: SpanMetricsSettings, maxNameLength: number): Ma
     set(dimensionLabelName(name), { kind: 'mapping', name, keys: sourceLabels, join });
   }
   if (settings.enableTargetInfo) {
-    set('job', { kind: 'job', otherwise: labels.get('job') });
-    if (settings.enableInstanceLabel) set('instance', { kind: 'instance', otherwise: labels.get('instance') });
+    set('job', { kind: 'job', otherwise: labels.get(cut('job')) });
+    if (settings.enableInstanceLabel) set('instance', { kind: 'instance', otherwise: labels.get(cut('instance')) });
   }
   return labels;
 }

@@ -150,7 +150,7 @@ export class TargetInfo {
     }
     const pairs = style.joins ? joined(found) : found;
     const others = compactLabels(pairs, settings.maxLabelNameLength, settings.maxLabelValueLength).length;
-    const text = (key: string) => resource.text(encoder.encode(key)) ?? EMPTY;
+    const text = (key: string) => resource.text(encoder.encode(key), style.valueText) ?? EMPTY;
     const name = text('service.name');
     const namespace = style.namespace ? text('service.namespace') : EMPTY;
     const instance = style.instance ? text('service.instance.id') : EMPTY;

@@ -28,7 +28,7 @@ export {
   withSecondNames,
 } from './schema.ts';
 export type { Column, Section, StateHolder } from './section.ts';
-export { INSTANCE_LABEL, type SeriesSpec, seriesLabels, seriesOf, seriesValues } from './series.ts';
+export { exemplarSlots, INSTANCE_LABEL, type SeriesSpec, seriesLabels, seriesOf, seriesValues } from './series.ts';
 export {
   exemplarIds,
   exemplarLabels,

@@ -118,6 +118,12 @@ export class RowTable {
     }
   }
 
+  /** Is the label set of `key` text? */
+  isValidKey(): boolean {
+    for (let i = 0; i < this.width; i++) if (!this.symbols.isValid(this.key[i]!)) return false;
+    return true;
+  }
+
   /** Marks a row as updated at `nowMs`. Within a tick now may go back; the row keeps the newest. */
   touch(row: number, nowMs: number): void {
     if (nowMs > this.updatedMs[row]!) this.updatedMs[row] = nowMs;
@@ -135,7 +141,7 @@ export class RowTable {
    */
   admit(nowMs: number, wanted: number): number {
     this.refused = 0;
-    for (let i = 0; i < this.width; i++) if (!this.symbols.isValid(this.key[i]!)) return INVALID_LABELS;
+    if (!this.isValidKey()) return INVALID_LABELS;
     const mask = this.admitParts(this.key, 0, wanted);
     if (mask !== wanted) this.spill(wanted & ~mask, nowMs);
     if (mask === 0) return this.overflowRow;
@@ -213,11 +219,13 @@ export class RowTable {
 
   /** The label set of a row as one string of its values' bytes: identity across symbol renumbering. */
   identity(keys: Int32Array, at: number): string {
+    const textOf = (symbol: number) => Buffer.from(this.symbols.bytes(symbol)).toString('latin1');
+    // A free label set is spelt this way already.
+    if (this.schema.freeLabels) return textOf(keys[at]!);
     let text = '';
     for (let i = 0; i < this.width; i++) {
       const symbol = keys[at + i]!;
-      if (symbol === EMPTY_SYMBOL) continue;
-      text += `${this.schema.labels[i]}\u0000${Buffer.from(this.symbols.bytes(symbol)).toString('latin1')}\u0000`;
+      if (symbol !== EMPTY_SYMBOL) text += `${this.schema.labels[i]}\u0000${escaped(textOf(symbol))}\u0000`;
     }
     return text;
   }
@@ -466,6 +474,11 @@ export class RowTable {
     // The row that is being allocated is not live yet, so it is not linked here.
     this.relink(before);
   }
+}
+
+/** As in a free label set: NUL ends a value. */
+function escaped(text: string): string {
+  return text.replaceAll('\u0001', '\u00011').replaceAll('\u0000', '\u00010');
 }
 
 /** Slots for so many rows, at most two in three taken. */

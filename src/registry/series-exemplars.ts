@@ -16,6 +16,7 @@ const NONE: readonly SeriesExemplar[] = [];
  */
 export function seriesExemplars(schema: TableSchema, row: ImageRow, spec: SeriesSpec): readonly SeriesExemplar[] {
   const { firstExemplars: most } = schema;
+  if (spec.second) return NONE;
   if (spec.kind === 'native') {
     // Of both kinds together the classic one has the exemplars.
     if (schema.parts[spec.part]!.kind !== 'native') return NONE;
@@ -27,7 +28,7 @@ export function seriesExemplars(schema: TableSchema, row: ImageRow, spec: Series
     const last = row.exemplars.findLast(({ bucket }) => bucket === spec.exemplarSlot);
     return last ? [last] : NONE;
   }
-  if (spec.second || spec.kind === 'sum' || spec.kind === 'count' || spec.kind === 'constant') return NONE;
+  if (spec.kind === 'sum' || spec.kind === 'count' || spec.kind === 'constant') return NONE;
   const first = row.exemplars.slice(0, most);
   const own = spec.kind === 'bucket' ? first.filter(({ bucket }) => bucket === spec.exemplarSlot) : first;
   return own.sort((a, b) => a.value - b.value);

@@ -1,6 +1,7 @@
 // The service graph: pairs client and server spans of one call into an edge, infers databases and uninstrumented peers, and counts
 // requests, failures and both latencies per edge. Hot file: `process` runs for every span. Long, as an edge's whole life is here.
 
+import { utf8 } from '../bytes/index.ts';
 import type { ServiceGraphsSettings, TenantSettings } from '../config/index.ts';
 import type { SpanBatch } from '../otlp/index.ts';
 import {
@@ -322,6 +323,12 @@ export class ServiceGraphs implements Processor {
     if (predecessor.dropped) this.dropped?.adopt(predecessor.dropped);
   }
 
+  /** Edges that wait for nobody any more. */
+  retire(): void {
+    const { store, context } = this;
+    for (const edge of store.all()) context.counters.expire(kindName(store.kind[edge]!));
+  }
+
   changes(): Section[] {
     const { symbols } = this.context.registry;
     return [edgeChanges(this.store, symbols), ...(this.dropped ? [this.dropped.changes()] : [])];
@@ -376,7 +383,7 @@ export class ServiceGraphs implements Processor {
     const { store, symbols, peerSlots, dimensionSlots } = this;
     store.kind[edge] = batch.kind[i]!;
     if (batch.status[i] === STATUS_ERROR) store.flags[edge] = store.flags[edge]! | FAILED;
-    if (this.weight !== undefined) store.weight[edge] = this.weight.of(batch, i);
+    store.weight[edge] = this.weight === undefined ? 1 : this.weight.of(batch, i);
     for (let d = 0; d < dimensionSlots.length; d++) {
       const symbol = symbols.value(batch, i, dimensionSlots[d]!);
       if (symbol === ABSENT) continue;
@@ -487,14 +494,17 @@ export class ServiceGraphs implements Processor {
     if (root || dropped === undefined) return;
     const waiting = store.find();
     if (waiting !== NONE) {
-      const otherSideWaits = client ? store.server[waiting] !== NONE : store.client[waiting] !== NONE;
-      if (otherSideWaits) {
+      // An edge is its server's half as soon as that has a name, else its client's.
+      const isServers = store.server[waiting]! > EMPTY_SYMBOL;
+      if (client === isServers) {
         store.remove(waiting);
         context.counters.droppedEdges++;
       }
     }
+    // Added up: new sides begin at 0 where filters come anew.
+    const before = dropped.overflows;
     dropped.add(DroppedSides.key(client, store.key), nowMs + this.settings.waitMs);
-    context.counters.droppedSideOverflow = dropped.overflows;
+    context.counters.droppedSideOverflow += dropped.overflows - before;
   }
 
   private emit(edge: number, nowMs: number): void {
@@ -625,7 +635,7 @@ export class ServiceGraphs implements Processor {
     }
     let symbol = this.fixedSymbols[index]!;
     if (symbol === NONE) {
-      symbol = registry.symbols.internText(text);
+      symbol = this.symbols.text(utf8(text));
       this.fixedSymbols[index] = symbol;
     }
     return symbol;

@@ -4,7 +4,6 @@
 import { describe, expect, test } from 'vitest';
 import { choices } from '../otlp/noisy-encoder.ts';
 import { runBeside } from './fold-beside.ts';
-import { poolsFor } from './fold-known.ts';
 import { scriptOf } from './fold-script.ts';
 import { type Focus, randomSequence } from './fold-settings.ts';
 import { EDGE_POOLS, RICH_POOLS } from './fold-spans.ts';
@@ -39,7 +38,7 @@ describe('a fold has the series and counters of a plain model, and loses no span
       const below = choices(seed);
       const settings = randomSequence(below, changeEvery > 0 ? 3 : 1, runs);
       const options = { tenants: ['t'], boundaries: 12, settings, changeEvery };
-      const { first, ops } = scriptOf(below, options, poolsFor(runs.isGraph ? EDGE_POOLS : RICH_POOLS, settings));
+      const { first, ops } = scriptOf(below, options, runs.isGraph ? EDGE_POOLS : RICH_POOLS);
       const { lines, where } = runBeside(first, ops);
       expect(lines, `FOLD_SEED=${seed} ${where}`).toEqual([]);
     }

@@ -27,8 +27,6 @@ export class Model {
     outside: 0,
     /** Spans that came while there were no span metrics. */
     withoutProcessor: 0,
-    /** Edges that waited when the processor was taken away. */
-    abandoned: 0,
   };
   private readonly tenant: string;
   private readonly originMs: number;
@@ -86,8 +84,7 @@ export class Model {
     this.useTables();
     this.graph.configure(settings);
     if (this.active.graph) return;
-    this.counts.abandoned += this.graph.edges.length;
-    this.graph.edges = [];
+    this.graph.abandon();
   }
 
   /** Which processors are on? */

@@ -51,8 +51,6 @@ export function hostTables(tenant: string, settings: TenantSettings): Table[] {
 export class SpanMetrics {
   readonly counts: SpanCounts = { counted: 0, filtered: 0, invalid: 0, invalidInfos: 0, nameless: 0 };
   invalidHosts = 0;
-  /** Spans whose label sets are text in one table and not in another. */
-  torn = 0;
   private readonly tenant: string;
   private readonly registry: Registry;
 
@@ -95,7 +93,6 @@ export class SpanMetrics {
     const { registry, tenant } = this;
     const all = otelTables(tenant, settings);
     const isFine = all.map((one) => isText(limited(settings, registry, one, resource, span)));
-    if (new Set(isFine).size > 1) this.torn++;
     if (isFine.includes(false)) return false;
     for (const one of all) {
       const changes = otelChanges(settings, one.table, resource, span, nowMs);

@@ -126,6 +126,12 @@ export class ServiceGraph {
     else this.counts.forgotten++;
   }
 
+  /** The processor is taken away: nobody waits any more. */
+  abandon(): void {
+    for (const edge of this.edges) this.expired(edge);
+    this.edges = [];
+  }
+
   /** To be called every two seconds. */
   expire(nowMs: number): void {
     while (this.edges.length > 0 && this.edges[0]!.deadlineSeconds <= Math.floor(nowMs / 1000)) {
@@ -138,12 +144,14 @@ export class ServiceGraph {
       } else if (edge.client !== '' && edge.server === '' && server !== '') {
         edge.server = server;
         this.virtual(edge, 'server', nowMs);
-      } else {
-        const kind = kindText(edge.kind);
-        this.counts.expired.set(kind, (this.counts.expired.get(kind) ?? 0) + 1);
-      }
+      } else this.expired(edge);
     }
     for (const [side, untilMs] of this.filteredSides) if (untilMs <= nowMs) this.filteredSides.delete(side);
+  }
+
+  private expired(edge: Edge): void {
+    const kind = kindText(edge.kind);
+    this.counts.expired.set(kind, (this.counts.expired.get(kind) ?? 0) + 1);
   }
 
   private virtual(edge: Edge, side: 'client' | 'server', nowMs: number): void {
