@@ -14,7 +14,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   log: [],
   registry: ['bytes'],
   processors: ['bytes', 'otlp', 'registry'],
-  servicegraph: ['otlp', 'processors', 'registry'],
+  servicegraph: ['bytes', 'otlp', 'processors', 'registry'],
   fold: ['otlp', 'processors', 'registry', 'servicegraph'],
   ledger: ['registry'],
   shard: ['bytes', 'fold', 'ledger', 'log', 'otlp', 'registry'],
