@@ -10,6 +10,8 @@ export interface Lock {
 }
 
 const SQLITE_BUSY = 5;
+/** Held until it is released, or the process ends: one that is garbage would be closed, and its lock gone. */
+const held = new Set<object>();
 
 /**
  * Takes the lock at once or not at all; the directory of `path` must exist.
@@ -28,12 +30,10 @@ export function acquireLock(path: string): Lock {
       cause,
     });
   }
-  let isHeld = true;
+  held.add(database);
   return {
     release() {
-      if (!isHeld) return;
-      isHeld = false;
-      database.close();
+      if (held.delete(database)) database.close();
     },
   };
 }
