@@ -133,6 +133,11 @@ function fromReceiver(receiver: KafkaReceiver | undefined, config: Config, sourc
   const encoding = receiver?.traces?.encoding ?? receiver?.encoding ?? 'otlp_proto';
   settings.encoding = encoding === 'otlp_proto' ? 'otlp' : encoding;
   if (receiver?.groupId) settings.consumerGroup = receiver.groupId;
+  if (receiver?.groupId === 'otel-collector')
+    source.note(
+      [...path, 'group_id'],
+      "it is a collector's default: one in the same group would take half of the partitions",
+    );
   if (receiver?.clientId) settings.clientId = receiver.clientId;
   if (receiver?.initialOffset) settings.start = receiver.initialOffset;
   const { sasl, plainText } = receiver?.auth ?? {};

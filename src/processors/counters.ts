@@ -5,7 +5,9 @@ export type DiscardReason =
   | 'span_metrics_filtered'
   | 'service_graphs_filtered'
   | 'no_service_name'
-  | 'invalid_utf8';
+  | 'invalid_utf8'
+  // Of an event: its span is counted.
+  | 'event_invalid_utf8';
 
 export class TenantCounters {
   spansReceived = 0;

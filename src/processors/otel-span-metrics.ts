@@ -181,7 +181,10 @@ export class OtelSpanMetrics implements Processor {
     const part = events.schema.parts[0] as CounterPart;
     for (const attributes of eventsOf(batch, i)) {
       const row = events.rowOf(batch, i, nowMs, sampled, this.event(batch, i, attributes));
-      if (row === INVALID_LABELS) continue;
+      if (row === INVALID_LABELS) {
+        this.context.counters.discard('event_invalid_utf8', NAME);
+        continue;
+      }
       table.add(table.refused === 0 ? row : table.overflowRow, part, m);
       if (table.firstExemplars !== undefined) this.exemplify(events, row, batch, i, bucket);
     }

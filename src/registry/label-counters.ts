@@ -8,6 +8,6 @@ export class LabelCounters {
   /** Names that were not looked at, as they are too short or too long. */
   tooFewTokens = 0;
   tooManyTokens = 0;
-  /** Values replaced, by label name. */
+  /** Values replaced, by label name; `*`: of labels that there are too many of. */
   readonly valuesLimited = new Map<string, number>();
 }

@@ -102,10 +102,11 @@ export class LabelLimiter implements StateHolder {
     return this.overflowSymbol;
   }
 
-  /** A value of this label was replaced. */
+  /** A value of this label was replaced. Names may be data: those beyond a number are counted as one, `*`. */
   countReplaced(name: string): void {
     const { valuesLimited } = this.counters;
-    valuesLimited.set(name, (valuesLimited.get(name) ?? 0) + 1);
+    const key = valuesLimited.has(name) || valuesLimited.size < MOST_LABELS ? name : '*';
+    valuesLimited.set(key, (valuesLimited.get(key) ?? 0) + 1);
   }
 
   /** The overflow value, ended as in a label set. */

@@ -115,6 +115,10 @@ nonsense: 1
     ['log: {kafka: {start: tomorrow}}', 'must be earliest, latest or how long ago'],
     ['receivers: {otlp: {http: {endpoint: 127.0.0.1:4317}}}', '127.0.0.1:4317 is also receivers.otlp.http.endpoint'],
     ['receivers: {otlp: {http: {endpoint: nowhere}}}', 'must be host:port'],
+    ['log: {kind: kafka, kafka: {topic: t, brokers: [kafka]}}', 'must be host:port'],
+    ['log: {kind: kafka, kafka: {topic: t, brokers: [":9092"]}}', 'must be host:port'],
+    ['ingest: {kafka: {topic: t, address: "a:1,b"}}', 'must be host:port, or a list of these with commas'],
+    ['distributor: {receivers: {kafka: {brokers: ["b:99999"]}}}', 'must be host:port'],
     ['metrics_generator: {registry: {collection_interval: 1500ms}}', 'whole seconds'],
     [
       'metrics_generator: {processor: {span_metrics: {histogram_buckets: [2, 1]}}}',

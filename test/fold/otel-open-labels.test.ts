@@ -135,6 +135,18 @@ describe('a dimension by pattern', () => {
     expect(one.calls()).toEqual([[{}, 1]]);
   });
 
+  test('of an event that is no UTF-8 costs the event alone, and that is said', () => {
+    const events = { enabled: true, dimensions: [{ name: 'e' }] };
+    const span = { events: [[['e', 'ZZZZ']], [['e', 'good']]] as Attributes[] };
+    const one = new OtelLife(otelSettings({ events }));
+    const request = encode('Request', otelRequest([WEB], [span], one.nowMs));
+    request[Buffer.from(request).indexOf('ZZZZ')] = 0xff;
+    one.pushBytes(request).boundary();
+    expect(one.calls('traces_span_metrics_events_total')).toEqual([[{ e: 'good' }, 1]]);
+    expect(one.calls()).toEqual([[{}, 1]]);
+    expect([...one.fold.tenant('t').counters.discarded]).toEqual([['event_invalid_utf8 span-metrics', 1]]);
+  });
+
   test('is cut to the lengths of labels, and what is no UTF-8 is not counted', () => {
     const registry = { max_label_name_length: 6, max_label_value_length: 3 };
     const one = new OtelLife(otelSettings({ dimensions: [{ glob: 'http.*' }] }, { registry }));

@@ -72,6 +72,15 @@ describe('the limit of values per label', () => {
     expect([...labels.counters.valuesLimited]).toEqual([['user', 2]]);
   });
 
+  test('counts replaced values by name only as long as there are few names', () => {
+    const { limiter, counters } = new Labels();
+    for (const name of names('label', 1_200)) limiter.countReplaced(name);
+    limiter.countReplaced('label0');
+    expect(counters.valuesLimited.size).toBe(1_001);
+    expect(counters.valuesLimited.get('label0')).toBe(2);
+    expect(counters.valuesLimited.get('*')).toBe(200);
+  });
+
   test('leaves a label out that has no value', () => {
     const labels = new Labels();
     labels.giveMany('user', LIMIT + 1);

@@ -3,7 +3,7 @@
 import { z } from 'zod';
 import { parseDuration } from '../duration.ts';
 import { generatorBlock } from './generator.ts';
-import { block, byteSize, duration, flag, hostPort, integer, refused, secret, text, texts } from './keys.ts';
+import { block, brokers, byteSize, duration, flag, hostPort, integer, refused, secret, text } from './keys.ts';
 import { overridesBlock } from './overrides.ts';
 import { onlyOneSource } from './remote-write.ts';
 import { SERVER_IGNORED, SERVER_IGNORED_PATTERNS, TEMPO_KEYS } from './tempo.ts';
@@ -93,7 +93,7 @@ const log = block('The log that spans are written to before they are acknowledge
     }).prefault({}),
   }).prefault({}),
   kafka: block('The topic.', {
-    brokers: texts('`host:port` of some brokers.').prefault([]),
+    brokers: brokers('`host:port` of some brokers.').prefault([]),
     topic: text('Topic.').prefault(''),
     encoding: z
       .enum(KAFKA_ENCODINGS)

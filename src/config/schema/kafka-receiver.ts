@@ -2,7 +2,7 @@
 // or reach the brokers as somebody else, is refused.
 
 import { z } from 'zod';
-import { block, flag, ignored, opaque, refused, secret, text, texts } from './keys.ts';
+import { block, brokers, flag, ignored, opaque, refused, secret, text, texts } from './keys.ts';
 import { onlyOneSource } from './remote-write.ts';
 
 const NOT_BUILT = 'not built yet';
@@ -84,7 +84,7 @@ const auth = block('Authentication.', {
 export const kafkaReceiver = block(
   "The collector's Kafka receiver; read as log.kafka.",
   {
-    brokers: texts('`host:port` of some brokers.').prefault(['localhost:9092']),
+    brokers: brokers('`host:port` of some brokers.').prefault(['localhost:9092']),
     client_id: text('Name of this client in the brokers’ logs and quotas.').optional(),
     group_id: text('Consumer group; `spanmill` without one.').optional(),
     initial_offset: z

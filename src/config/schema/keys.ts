@@ -52,18 +52,35 @@ export function text(about: string) {
   return z.string().describe(about);
 }
 
+/** To listen on: without a host, on all addresses. */
 export function hostPort(about: string) {
+  return z.string().refine(isHostPort, { error: 'must be host:port' }).describe(about);
+}
+
+/** To connect to. */
+const broker = z.string().refine(isBroker, { error: 'must be host:port' });
+
+export function brokers(about: string) {
+  return z.array(broker).describe(about);
+}
+
+/** In one text, with commas between them. */
+export function brokerList(about: string) {
   return z
     .string()
-    .refine(
-      (value) =>
-        /^(\[[0-9A-Fa-f:.]+\]|[^:\s]*):\d{1,5}$/.test(value) &&
-        Number(value.slice(value.lastIndexOf(':') + 1)) < 65_536,
-      {
-        error: 'must be host:port',
-      },
-    )
+    .refine((list) => list === '' || list.split(',').every((one) => isBroker(one.trim())), {
+      error: 'must be host:port, or a list of these with commas',
+    })
     .describe(about);
+}
+
+function isBroker(value: string): boolean {
+  return isHostPort(value) && !value.startsWith(':');
+}
+
+function isHostPort(value: string): boolean {
+  const matched = /^(?:\[[0-9A-Fa-f:.]+\]|[^:\s]*):(\d{1,5})$/.exec(value);
+  return matched !== null && Number(matched[1]) < 65_536;
 }
 
 const MASKS = ['<secret>', '********'];

@@ -1,7 +1,7 @@
 // `ingest.kafka:`, how a Tempo file names the topic. Every key is listed: one that is misspelled would leave the wrong topic read.
 
 import { z } from 'zod';
-import { block, flag, ignored, refused, secret, text } from './keys.ts';
+import { block, brokerList, flag, ignored, refused, secret, text } from './keys.ts';
 
 const NOT_BUILT = 'not built yet';
 const MECHANISM = `the mechanism it belongs to is ${NOT_BUILT}: use SCRAM-SHA-512, SCRAM-SHA-256 or PLAIN`;
@@ -32,7 +32,7 @@ const consumerGroup = z
   .describe('Consumer group; `spanmill` without one.');
 
 const kafka = block('The topic. With a topic, spans are read from Kafka.', {
-  address: text('`host:port`, or a list with commas.').optional(),
+  address: brokerList('`host:port`, or a list with commas.').optional(),
   topic: text('Topic.').optional(),
   client_id: text('Name of this client in the brokers’ logs and quotas.').optional(),
   consumer_group: consumerGroup,
