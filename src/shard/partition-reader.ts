@@ -4,6 +4,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { type LogBatch, type LogConsumer, LogError, type LogListener, type LogSource } from '../log/index.ts';
 import { type Logger, LogSampler } from '../telemetry/index.ts';
+import { buffersOf } from './batch-buffers.ts';
 import { isUnavailable, partitionError } from './host-errors.ts';
 import type { Position, ShardPlan, ToShard } from './protocol.ts';
 import { ReadBudget } from './read-budget.ts';
@@ -216,10 +217,7 @@ export class PartitionReader {
     if (batch.count > 0) this.read.set(partition, batch.offsets[batch.count - 1]! + 1);
     const mustPause = this.budget.handed(partition, batchSizeBytes(batch));
     if (mustPause) this.consumer?.pause(partition);
-    const buffers = [batch.bytes, batch.offsets, batch.timestampsMs, batch.encodings, batch.tenantOf, batch.starts].map(
-      (a) => a.buffer as ArrayBuffer,
-    );
-    toShard({ type: 'batch', batch }, [...new Set(buffers)]);
+    toShard({ type: 'batch', batch }, buffersOf(batch));
     if (mustPause) toShard({ type: 'paused', partition, isPaused: true });
   }
 }

@@ -2,6 +2,7 @@
 
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { createLogger, LogSampler, StageLatencies, tracedSync } from '../telemetry/index.ts';
+import { freeBatch } from './batch-buffers.ts';
 import { ENGINE } from './engine.ts';
 import type {
   FromShard,
@@ -53,6 +54,7 @@ const shard = new Shard({
     ? {}
     : { fatalRecords: new Set(plan.fatalRecords.map(([partition, offset]) => `${partition}:${offset}`)) }),
   onFolded: (partition, bytes) => folded.set(partition, bytes),
+  onSpent: freeBatch,
   onAdded: (partition, offset) => toMain({ type: 'added', partition, offset }),
   onPoison: (record) => {
     const held = sampler.admit(record.reason, Date.now());

@@ -24,6 +24,8 @@ export interface ShardOptions {
   onBase(tMs: number, sections: Section[]): void;
   /** Size of the partition's batches (batchSizeBytes) that are folded, since `begin`. */
   onFolded(partition: number, bytes: number): void;
+  /** Nothing here looks at the batch again: its memory may go. */
+  onSpent?(batch: LogBatch): void;
   onPoison(record: { partition: number; offset: number; tenant: string; reason: string; message: string }): void;
   /** Is told of each record before it is folded, and with -1 before anything else is done. */
   inHand?(partition: number, offset: number): void;
@@ -99,6 +101,7 @@ export class Shard {
         fold: (batch, index, tickStartMs) => this.foldRecord(batch, index, tickStartMs),
         mayClose: (tickEndMs) => this.mayClose(tickEndMs),
         close: (tickEndMs, nextOffsets, partitions) => this.close(tickEndMs, nextOffsets, partitions),
+        spent: (batch) => this.spent(batch),
         drained: (partition, _bufferedBytes, freedBytes) => this.folded(partition, freedBytes),
         hasWork: () => this.stopping || this.fold.hasWork || this.owesEntry(),
       },
@@ -175,6 +178,17 @@ export class Shard {
     const bytes = (this.foldedBytes.get(partition) ?? 0) + freedBytes;
     this.foldedBytes.set(partition, bytes);
     this.options.onFolded(partition, bytes);
+  }
+
+  private spent(batch: LogBatch): void {
+    const last = this.lastRecords.get(batch.partition);
+    if (last?.bytes.buffer === batch.bytes.buffer) this.identify(batch.partition, last);
+    this.options.onSpent?.(batch);
+  }
+
+  private identify(partition: number, { offset, timestampMs, bytes }: LastRecord): void {
+    this.lastIdentities.set(partition, [offset, timestampMs, crc32c(bytes)]);
+    this.lastRecords.delete(partition);
   }
 
   private mayClose(tickEndMs: number): boolean {
@@ -270,10 +284,7 @@ export class Shard {
   }
 
   private snapshot(tMs: number, nextOffsets: Float64Array, partitions: readonly number[]): void {
-    for (const [partition, { offset, timestampMs, bytes }] of this.lastRecords) {
-      this.lastIdentities.set(partition, [offset, timestampMs, crc32c(bytes)]);
-    }
-    this.lastRecords.clear();
+    for (const [partition, last] of this.lastRecords) this.identify(partition, last);
     const content: SnapshotContent = {
       kind: this.stopping ? 'final' : 'boundary',
       tMs,

@@ -77,6 +77,8 @@ export class OtelLife {
 
   pushBytes(bytes: Uint8Array): this {
     this.fold.push('t', this.nowMs, this.nowMs, bytes, false);
+    // Nothing may be looked at again.
+    bytes.fill(0xa5);
     return this;
   }
 

@@ -9,7 +9,7 @@ import { applyAll } from '../fold/series.ts';
 import { settingsWith } from '../fold/settings.ts';
 import { differences, saidByFold } from './fold-compare.ts';
 import { comparesExemplars } from './fold-known.ts';
-import { newFold, type Op, ORIGIN_MS } from './fold-script.ts';
+import { newFold, type Op, ORIGIN_MS, pushAndFree } from './fold-script.ts';
 
 const MOST_LINES = 12;
 
@@ -21,7 +21,7 @@ export function runBeside(first: TenantSettings, ops: readonly Op<Request>[]): {
   for (const op of ops) {
     switch (op.kind) {
       case 'push':
-        fold.push(op.tenant, op.nowMs, op.recordMs, op.bytes, op.skip);
+        pushAndFree(fold, op);
         model.push(op.nowMs, op.recordMs, op.request, op.skip);
         break;
       case 'advance':

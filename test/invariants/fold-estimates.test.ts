@@ -9,7 +9,7 @@ import { Model } from '../fold/model.ts';
 import { applyAll } from '../fold/series.ts';
 import { choices } from '../otlp/noisy-encoder.ts';
 import { saidByFold } from './fold-compare.ts';
-import { newFold, type Op, ORIGIN_MS, script } from './fold-script.ts';
+import { newFold, type Op, ORIGIN_MS, pushAndFree, script } from './fold-script.ts';
 import { FOREVER_MS, randomSequence } from './fold-settings.ts';
 
 const JUDGED_EVERY_MS = 15_000;
@@ -63,7 +63,7 @@ class Beside {
 
   apply(op: Op): void {
     if (op.kind === 'push') {
-      this.fold.push(op.tenant, op.nowMs, op.recordMs, op.bytes, op.skip);
+      pushAndFree(this.fold, op);
       this.model.push(op.nowMs, op.recordMs, op.request, op.skip);
     } else if (op.kind === 'advance') {
       this.fold.advance(op.tMs);

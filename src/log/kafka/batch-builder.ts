@@ -54,7 +54,7 @@ export class BatchBuilder {
   /** The batch; the builder is empty afterwards. */
   take(partition: number, readAtMs: number): LogBatch {
     const { count, starts } = this;
-    const bytes = new Uint8Array(this.sizeBytes);
+    const bytes = new Uint8Array(Buffer.allocUnsafeSlow(this.sizeBytes).buffer);
     for (let i = 0; i < count; i++) {
       const start = this.froms[i]!;
       bytes.set(this.from[i]!.subarray(start, start + starts[i + 1]! - starts[i]!), starts[i]!);

@@ -2,6 +2,7 @@
 // an answer is delivered, or waits with its partition while that is paused.
 
 import { type LogConsumer, LogError, type LogListener } from '../port.ts';
+import { giveBack } from './answers.ts';
 import { BatchBuilder } from './batch-builder.ts';
 import type { Connection } from './connection.ts';
 import type { EnvelopeReader } from './envelope.ts';
@@ -138,6 +139,8 @@ export class KafkaConsumer implements LogConsumer {
         });
         if (this.isStopped) return;
         await this.answered(response, askedMs);
+        // What waits of it waits in memory of its own.
+        giveBack(response.bytes);
       } catch (error) {
         if (this.isStopped) return;
         this.options.onTrouble(`fetch from broker ${nodeId}`, error as Error);
@@ -178,7 +181,7 @@ export class KafkaConsumer implements LogConsumer {
     const minBytes = Math.max(1, Math.min(MAX_MIN_BYTES, asked >> 1));
     const call = { topic, partitions, maxWaitTime: maxWaitMs, minBytes, maxBytes };
     const response = await connection.onNode(nodeId, (broker) => fetchRaw(broker, call, decodeFetchResponse));
-    stats.fetchedBytes += response.sizeBytes;
+    stats.fetchedBytes += response.bytes.length;
     return response;
   }
 

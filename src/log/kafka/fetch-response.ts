@@ -20,7 +20,8 @@ export interface FetchedPartition {
 
 export interface FetchResponse {
   errorCode: number;
-  sizeBytes: number;
+  /** The whole answer, records included. */
+  bytes: Buffer;
   partitions: FetchedPartition[];
   /** kafkajs holds the connection back for so long (KIP-219). */
   clientSideThrottleTime: number;
@@ -62,5 +63,5 @@ export function decodeFetchResponse(bytes: Buffer): FetchResponse {
       p += Math.max(0, size);
     }
   }
-  return { errorCode: view.getInt16(4), sizeBytes: bytes.length, partitions, clientSideThrottleTime: view.getInt32(0) };
+  return { errorCode: view.getInt16(4), bytes, partitions, clientSideThrottleTime: view.getInt32(0) };
 }

@@ -6,7 +6,7 @@ import type { BatchBuilder } from './batch-builder.ts';
 import type { EnvelopeReader } from './envelope.ts';
 import type { FetchedPartition } from './fetch-response.ts';
 import type { KafkaLogStats, Lag, Skipped, SkipReason } from './options.ts';
-import { detached, type RecordSet, type RecordView, readRecords, recordSet } from './record-batch.ts';
+import { detached, freeUncompressed, type RecordSet, type RecordView, readRecords, recordSet } from './record-batch.ts';
 
 const MIN_ASK_BYTES = 1024;
 const MAX_ASK_BYTES = 2 ** 30;
@@ -146,6 +146,7 @@ export class Follower {
       if (readOn) this.flush();
       else builder.reset();
     }
+    freeUncompressed(set);
     if (!readOn) return;
     this.position = Math.max(this.position, next);
     this.waiting = undefined;

@@ -5,6 +5,7 @@ import { createRequire } from 'node:module';
 import type { Socket } from 'node:net';
 import type { ConnectionOptions } from 'node:tls';
 import type { SASLOptions } from 'kafkajs';
+import { assembleAnswers, plainSockets } from './answers.ts';
 import { repairKafkaJs } from './kafkajs-repairs.ts';
 
 const PINNED = '2.2.4';
@@ -165,6 +166,7 @@ function internals(): Internals {
       plainSocketFactory: require('kafkajs/src/network/socketFactory') as Internals['plainSocketFactory'],
     };
     repairKafkaJs();
+    assembleAnswers();
   }
   return loaded;
 }
@@ -192,7 +194,7 @@ export function createCluster(options: ClusterOptions): Cluster {
 }
 
 export function plainSocketFactory(): SocketFactory {
-  return internals().plainSocketFactory();
+  return plainSockets(internals().plainSocketFactory());
 }
 
 export interface FetchCall {

@@ -50,6 +50,8 @@ export interface RecordSet {
   /** Transactions that were aborted, by first offset, and the producers whose aborted transaction is open at `position`. */
   aborted: Aborted[];
   abortedOpen: Set<number>;
+  /** Batches that were compressed, in memory of their own. */
+  uncompressed: Uint8Array[];
 }
 
 export function recordSet(bytes: Buffer, aborted: Aborted[]): RecordSet {
@@ -60,7 +62,15 @@ export function recordSet(bytes: Buffer, aborted: Aborted[]): RecordSet {
     position: 0,
     aborted: aborted.toSorted((a, b) => a.firstOffset - b.firstOffset),
     abortedOpen: new Set(),
+    uncompressed: [],
   };
+}
+
+/** Nobody looks at the records that were read any more: their memory goes now, not when the garbage collector comes. */
+export function freeUncompressed({ uncompressed }: RecordSet): void {
+  // Small ones may be in memory that others share.
+  for (const { buffer } of uncompressed) if (buffer.byteLength > Buffer.poolSize) (buffer as ArrayBuffer).transfer(0);
+  uncompressed.length = 0;
 }
 
 /** The same, in memory of its own and without what was read already. */
@@ -150,6 +160,7 @@ function readBatch(
   } catch (error) {
     return pass('damaged', (error as Error).message);
   }
+  if (codec !== 0) set.uncompressed.push(records);
   const fixedMs = attributes & LOG_APPEND_TIME ? int64(view, start + 35) : undefined;
   const stopped = readRecordsOf(
     records,

@@ -45,6 +45,8 @@ export interface TickCallbacks extends TickFold {
    * paused of which nothing is held here: the tick may be waiting for exactly that one, and does so for ever.
    */
   drained?(partition: number, bufferedBytes: number, freedBytes: number): void;
+  /** Right before: nothing looks at the batch again. */
+  spent?(batch: LogBatch): void;
 }
 
 export interface TickCounters {

@@ -234,6 +234,7 @@ export class TickMachine {
         callbacks.fold(batch, i, startMs);
       }
       const freedBytes = queue.shift();
+      callbacks.spent?.(batch);
       callbacks.drained?.(queue.id, queue.bufferedBytes, freedBytes);
     }
   }
