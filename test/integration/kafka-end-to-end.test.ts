@@ -174,13 +174,14 @@ describe.skipIf(!hasPrometheus)(`generate → Kafka → spanmill → Prometheus$
 });
 
 function sum(accounts: readonly Account[]): Account {
-  const all: Account = { seed: 0, spans: 0, traces: 0, calls: [], edges: [], unknown: [] };
+  const all: Account = { seed: 0, spans: 0, traces: 0, calls: [], edges: [], unknown: [], late_edges: [] };
   const calls = new Map<string, Account['calls'][number]>();
   const edges = new Map<string, Account['edges'][number]>();
   for (const account of accounts) {
     all.spans += account.spans;
     all.traces += account.traces;
     all.unknown.push(...account.unknown);
+    all.late_edges!.push(...(account.late_edges ?? []));
     for (const call of account.calls) {
       const key = JSON.stringify({ ...call, count: 0 });
       calls.set(key, { ...call, count: (calls.get(key)?.count ?? 0) + call.count });

@@ -11,6 +11,8 @@ export interface Account {
   edges: { client: string; server: string; connection_type: string; count: number; failed: number }[];
   unknown: { spans: number; calls: Account['calls'] }[];
   uncertain_edges?: number;
+  /** Their halves are so far apart that the first may have expired: a machine that stalls makes some. */
+  late_edges?: Account['edges'];
 }
 
 export interface Generation {
