@@ -2,6 +2,7 @@
 
 import { createHash, createHmac } from 'node:crypto';
 import { SenderError } from '../errors/index.ts';
+import { checkKeys, keysOf } from '../transport/index.ts';
 import type { Authorizer } from './authorizer.ts';
 import { type Secret, secretReader } from './secret.ts';
 
@@ -36,10 +37,20 @@ export interface SigV4Keys {
 
 const KEY = /^[\x21-\x7e]+$/;
 
-/** @throws SenderError `bad_auth` */
+const OPTIONS = keysOf<SigV4Options>({
+  region: true,
+  service: true,
+  accessKey: true,
+  secretKey: true,
+  sessionToken: true,
+  now: true,
+});
+
+/** @throws SenderError `bad_auth`, `bad_option` */
 export function createSigV4(options: SigV4Options): Authorizer {
+  checkKeys('sigv4', options, OPTIONS);
   const { region, service = 'aps', now = Date.now } = options;
-  if (!KEY.test(region) || !KEY.test(service) || `${region}${service}`.includes('/')) {
+  if (typeof region !== 'string' || !KEY.test(region) || !KEY.test(service) || `${region}${service}`.includes('/')) {
     throw new SenderError('bad_auth', 'sigv4 needs a region and a service');
   }
   if ((options.accessKey === undefined) !== (options.secretKey === undefined)) {
@@ -51,6 +62,7 @@ export function createSigV4(options: SigV4Options): Authorizer {
   const token = options.sessionToken ?? (isFromEnv ? { env: 'AWS_SESSION_TOKEN' } : undefined);
   const sessionToken = token === undefined ? undefined : secretReader('sigv4.sessionToken', token, KEY);
   return {
+    waitsFor: 'the file of the keys',
     async headers({ url, body }) {
       const payloadHash = sha256(body);
       const added: Record<string, string> = { 'x-amz-date': amzDate(now()), 'x-amz-content-sha256': payloadHash };
@@ -60,7 +72,7 @@ export function createSigV4(options: SigV4Options): Authorizer {
       return { ...added, authorization: signV4(request, keys) };
     },
     secrets: () => [...secretKey.seen(), ...(sessionToken?.seen() ?? [])],
-    unauthorized() {},
+    unauthorized: () => false,
     async close() {},
   };
 }

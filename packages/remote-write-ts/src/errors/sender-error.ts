@@ -5,9 +5,9 @@
  * - `forbidden_header`: a header that the protocol or the sender itself sets.
  * - `bad_header`: not a legal name or value, or given twice.
  * - `bad_auth`: more than one kind at once, a value that no header can carry, or an environment variable that isn't set.
- * - `bad_tls`: certificates or keys that can't be read.
+ * - `bad_tls`: certificates or keys that can't be read or used, or versions of which none is left.
  * - `bad_proxy`: a proxy's URL or header that can't be used.
- * - `bad_option`: a number out of range, or options that contradict each other.
+ * - `bad_option`: a number out of range, an option that isn't known or is of another type, or options that contradict each other.
  */
 export type SenderErrorCode =
   | 'bad_url'

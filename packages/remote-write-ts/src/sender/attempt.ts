@@ -43,6 +43,13 @@ export interface OutgoingRequest {
   body: Uint8Array;
 }
 
+export interface AttemptOfMany {
+  /** 0 for the first. */
+  number: number;
+  /** Whether the one before was answered 401, with credentials that were kept: a second 401 is final. */
+  wasUnauthorized: boolean;
+}
+
 /**
  * @param signal ends the attempt as `aborted`, unless its status has come already.
  * @throws only for a request that no network could carry, which is a mistake in this package or its caller.
@@ -50,25 +57,29 @@ export interface OutgoingRequest {
 export async function attemptOnce(
   context: AttemptContext,
   { protocol, body }: OutgoingRequest,
-  attempt: number,
+  attempt: AttemptOfMany,
   signal: AbortSignal,
 ): Promise<AttemptResult> {
   if (signal.aborted) return { kind: 'aborted' };
   const own = context.headers[protocol];
-  const headers = attempt === 0 ? own : { ...own, 'retry-attempt': String(attempt) };
+  const headers = attempt.number === 0 ? own : { ...own, 'retry-attempt': String(attempt.number) };
   const request = new AbortController();
   const onAbort = () => request.abort();
   signal.addEventListener('abort', onAbort, { once: true });
+  const progress: Progress = { isAuthorizing: false };
   let timedOut = false;
   const timer = setTimeout(() => {
     timedOut = true;
     request.abort();
   }, context.timeoutMs);
   try {
-    return await follow(context, headers, body, request.signal);
+    return await follow(context, { headers, body, signal: request.signal, attempt, progress });
   } catch (error) {
     if (signal.aborted) return { kind: 'aborted' };
-    if (timedOut) return { kind: 'retry', message: `no answer within ${context.timeoutMs} ms` };
+    if (timedOut) {
+      const whose = progress.isAuthorizing ? ` from ${context.authorizer.waitsFor}` : '';
+      return { kind: 'retry', message: `no answer${whose} within ${context.timeoutMs} ms` };
+    }
     const message = describe(error);
     // The same every time: retrying would never end. But undici says so of a proxy's 407 as well.
     if (errorCode(error) === 'UND_ERR_INVALID_ARG' && !message.includes('407')) throw error;
@@ -79,18 +90,32 @@ export async function attemptOnce(
   }
 }
 
-async function follow(
-  context: AttemptContext,
-  headers: Readonly<Record<string, string>>,
-  body: Uint8Array,
-  signal: AbortSignal,
-): Promise<AttemptResult> {
+/** What an attempt is at: credentials may be waited for, too. */
+interface Progress {
+  isAuthorizing: boolean;
+}
+
+interface Followed {
+  headers: Readonly<Record<string, string>>;
+  body: Uint8Array;
+  signal: AbortSignal;
+  attempt: AttemptOfMany;
+  progress: Progress;
+}
+
+async function follow(context: AttemptContext, followed: Followed): Promise<AttemptResult> {
+  const { headers, body, signal, attempt, progress } = followed;
   let url = context.url;
   for (let hops = 0; ; hops++) {
     const path = url.pathname + url.search;
+    progress.isAuthorizing = true;
     const authorization = await context.authorizer.headers({ url, body, signal });
+    progress.isAuthorizing = false;
     const response = await context.transport.post({ path, headers: { ...headers, ...authorization }, body, signal });
-    if (response.status === 401) context.authorizer.unauthorized();
+    // What was kept may have been revoked: that is no fault of the batch. With others in hand it is tried once more.
+    if (response.status === 401 && context.authorizer.unauthorized(authorization) && !attempt.wasUnauthorized) {
+      return { kind: 'retry', status: 401, message: redact(response.text, context.secrets(), response.cut) };
+    }
     if (verdict(response.status, context.retryOn429) !== 'redirect') return judge(context, response);
     // Credentials and samples go to the origin they were configured for, and nowhere else.
     if (!context.followRedirects) {

@@ -3,7 +3,7 @@
 
 import { setTimeout as timer } from 'node:timers/promises';
 import { createAuthorizer } from '../auth/index.ts';
-import { createPoolTransport } from '../transport/index.ts';
+import { createPoolTransport, tell } from '../transport/index.ts';
 import { type AttemptContext, type AttemptResult, attemptOnce, type OutgoingRequest } from './attempt.ts';
 import { createBackoff } from './backoff.ts';
 import { type AttemptInfo, resolveOptions, type SenderOptions } from './options.ts';
@@ -14,9 +14,9 @@ import { createSlots } from './slots.ts';
 export type ChannelOutcome = SendOutcome | { kind: 'empty'; attempts: number };
 
 export interface ChannelSendOptions {
-  /** After so many the outcome is `aborted`. Default: any number. */
+  /** After so many the outcome is `aborted`; one that is made anew with other credentials isn't counted. Default: any number. */
   maxAttempts?: number;
-  /** Told of each attempt of this sending, after the options' `onAttempt`. What it throws is ignored. */
+  /** Told of each attempt of this sending, after the options' `onAttempt`. What it throws, or rejects with, is ignored. */
   onAttempt?: (info: AttemptInfo, request: OutgoingRequest) => void;
 }
 
@@ -36,11 +36,15 @@ export interface Channel {
   close(): Promise<void>;
 }
 
-/** @throws SenderError for options that can't work. */
-export function createChannel(options: SenderOptions): Channel {
-  const resolved = resolveOptions(options);
+/**
+ * @param more names of further options that the caller knows, so that all others are refused. Missing: only those are that look
+ *   like a misspelt one.
+ * @throws SenderError for options that can't work.
+ */
+export function createChannel(options: SenderOptions, more?: readonly string[]): Channel {
+  const resolved = resolveOptions(options, more);
   const { random = Math.random, now = Date.now, sleep = defaultSleep } = options;
-  const authorizer = createAuthorizer(options);
+  const authorizer = createAuthorizer(options, options.onWarning);
   const transport =
     options.transport ??
     createPoolTransport({
@@ -74,15 +78,18 @@ export function createChannel(options: SenderOptions): Channel {
       maxAskedMs: resolved.maxRetryAfterMs,
       random,
     });
+    let wasUnauthorized = false;
     for (let attempt = 0; !signal.aborted; attempt++) {
       const request = next();
       if (request === undefined) return { kind: 'empty', attempts: attempt };
       stats.attempts++;
       if (attempt > 0) stats.retries++;
       const startedMs = now();
-      const result = await attemptOnce(context, request, attempt, signal);
+      const result = await attemptOnce(context, request, { number: attempt, wasUnauthorized }, signal);
+      const isUnauthorized = result.kind === 'retry' && result.status === 401;
+      wasUnauthorized = isUnauthorized || (wasUnauthorized && result.kind === 'retry' && result.status === undefined);
       const attempts = attempt + 1;
-      const isLast = attempts >= maxAttempts;
+      const isLast = attempts >= maxAttempts && !isUnauthorized;
       const waitMs = result.kind === 'retry' && !isLast ? backoff.next(result.askedMs) : undefined;
       const info = note(result, request, attempt, now() - startedMs, waitMs);
       tell(() => options.onAttempt?.(info));
@@ -153,15 +160,6 @@ export function createChannel(options: SenderOptions): Channel {
       return closing;
     },
   };
-}
-
-// An observer's fault must not cost data.
-function tell(observer: () => void): void {
-  try {
-    observer();
-  } catch {
-    // ignored
-  }
 }
 
 async function defaultSleep(waitMs: number, signal: AbortSignal): Promise<void> {

@@ -53,22 +53,33 @@ export interface RequestHeaders {
 
 /** @throws SenderError `forbidden_header`, `bad_header`. */
 export function requestHeaders(options: HeaderOptions): RequestHeaders {
-  const headers: Record<string, string> = {};
+  const given: object = options.headers ?? {};
+  if (typeof given !== 'object' || Symbol.iterator in given) {
+    throw new SenderError('bad_header', 'headers is not a plain object of names and their values');
+  }
+  // Without a prototype: `__proto__` is a legal name, too.
+  const headers: Record<string, string> = Object.create(null);
   const secrets: string[] = [];
-  for (const [name, value] of Object.entries(options.headers ?? {})) {
+  for (const [name, value] of Object.entries<unknown>({ ...given })) {
     const lower = name.toLowerCase();
     if (!HEADER_NAME.test(name)) throw new SenderError('bad_header', 'a header has an illegal name');
     if (FORBIDDEN_HEADERS.has(lower)) throw new SenderError('forbidden_header', `header ${lower} can't be set`);
     if (Object.hasOwn(headers, lower)) throw new SenderError('bad_header', `header ${lower} is given twice`);
+    if (typeof value !== 'string') {
+      const hint = value === undefined ? 'leave it out, or give a string' : 'give a string';
+      throw new SenderError('bad_header', `header ${lower} has a value of the type ${typeof value}: ${hint}`);
+    }
     if (!HEADER_VALUE.test(value)) throw new SenderError('bad_header', `header ${lower} has an illegal value`);
     headers[lower] = value;
     if (SECRET_NAME.test(lower)) secrets.push(value);
   }
-  if (options.userAgent === '' || !HEADER_VALUE.test(options.userAgent)) {
-    throw new SenderError('bad_header', 'userAgent is empty or illegal');
+  const userAgent: unknown = options.userAgent;
+  if (typeof userAgent !== 'string' || userAgent.trim() === '') {
+    throw new SenderError('bad_header', 'userAgent is missing or empty: the protocol requires one, such as shop/1.0');
   }
+  if (!HEADER_VALUE.test(userAgent)) throw new SenderError('bad_header', 'userAgent has an illegal character');
   headers['content-encoding'] = 'snappy';
-  headers['user-agent'] = options.userAgent;
+  headers['user-agent'] = userAgent;
   return {
     headers: {
       '1.0': {

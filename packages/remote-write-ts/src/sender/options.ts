@@ -2,7 +2,7 @@
 
 import type { AuthOptions } from '../auth/index.ts';
 import { SenderError } from '../errors/index.ts';
-import { loadTls, type ProxyOptions, proxyFor, type TlsOptions, type Transport } from '../transport/index.ts';
+import { checkKeys, keysOf, type ProxyOptions, proxyFor, type TlsOptions, type Transport } from '../transport/index.ts';
 import type { Protocol } from '../wire/index.ts';
 import { type RequestHeaders, requestHeaders } from './headers.ts';
 
@@ -58,9 +58,12 @@ export interface SenderOptions extends AuthOptions {
   now?: () => number;
   /** Must settle, either way, when the signal aborts. Default: a timer. */
   sleep?: (waitMs: number, signal: AbortSignal) => Promise<void>;
-  /** What it throws is ignored. */
+  /** What it throws, or rejects with, is ignored. */
   onAttempt?: (info: AttemptInfo) => void;
-  /** Told in words what doesn't stop the sender but should be known: TLS files that can't be loaded again. */
+  /**
+   * Told in words what doesn't stop the sender but should be known: TLS files that can't be loaded again. What it throws, or
+   * rejects with, is ignored.
+   */
   onWarning?: (message: string) => void;
   /** Stands in for the connection pool. `tls`, `proxy` and `url`'s origin mean nothing to it then. */
   transport?: Transport;
@@ -81,12 +84,49 @@ export interface ResolvedOptions extends RequestHeaders {
 /** setTimeout's longest delay: beyond it, it fires at once. */
 export const MAX_TIMER_MS = 2 ** 31 - 1;
 
-/** @throws SenderError */
-export function resolveOptions(options: SenderOptions): ResolvedOptions {
+const KEYS = keysOf<SenderOptions>({
+  url: true,
+  name: true,
+  timeoutMs: true,
+  headers: true,
+  userAgent: true,
+  basicAuth: true,
+  bearerToken: true,
+  authorization: true,
+  oauth2: true,
+  sigv4: true,
+  tls: true,
+  proxy: true,
+  minBackoffMs: true,
+  maxBackoffMs: true,
+  maxRetryAfterMs: true,
+  retryOn429: true,
+  followRedirects: true,
+  maxConcurrent: true,
+  random: true,
+  now: true,
+  sleep: true,
+  onAttempt: true,
+  onWarning: true,
+  transport: true,
+});
+const FUNCTIONS = ['random', 'now', 'sleep', 'onAttempt', 'onWarning'] as const;
+
+/**
+ * @param more further options that the caller knows. Without them, only what looks like a misspelt option of a sender is refused:
+ *   who builds on a sender may hand on options of its own.
+ * @throws SenderError
+ */
+export function resolveOptions(options: SenderOptions, more?: readonly string[]): ResolvedOptions {
+  checkKeys('', options, [...KEYS, ...(more ?? [])], more === undefined);
+  for (const name of FUNCTIONS) {
+    if (options[name] !== undefined && typeof options[name] !== 'function') {
+      throw new SenderError('bad_option', `${name} is not a function`);
+    }
+  }
   const minBackoffMs = whole('minBackoffMs', options.minBackoffMs ?? 30, MAX_TIMER_MS);
   const maxBackoffMs = whole('maxBackoffMs', options.maxBackoffMs ?? 5_000, MAX_TIMER_MS);
   if (maxBackoffMs < minBackoffMs) throw new SenderError('bad_option', 'maxBackoffMs is below minBackoffMs');
-  loadTls(options.tls ?? {});
   const url = receiverUrl(options.url);
   const { headers, secrets } = requestHeaders(options);
   return {
@@ -99,8 +139,8 @@ export function resolveOptions(options: SenderOptions): ResolvedOptions {
     maxBackoffMs,
     maxRetryAfterMs: whole('maxRetryAfterMs', options.maxRetryAfterMs ?? 300_000, MAX_TIMER_MS),
     maxConcurrent: whole('maxConcurrent', options.maxConcurrent ?? 8, 10_000),
-    retryOn429: options.retryOn429 ?? true,
-    followRedirects: options.followRedirects ?? true,
+    retryOn429: flag('retryOn429', options.retryOn429 ?? true),
+    followRedirects: flag('followRedirects', options.followRedirects ?? true),
   };
 }
 
@@ -122,5 +162,10 @@ export function whole(name: string, value: number, max: number): number {
   if (!Number.isInteger(value) || value < 1 || value > max) {
     throw new SenderError('bad_option', `${name} must be a whole number from 1 to ${max}`);
   }
+  return value;
+}
+
+function flag(name: string, value: boolean): boolean {
+  if (typeof value !== 'boolean') throw new SenderError('bad_option', `${name} is neither true nor false`);
   return value;
 }

@@ -3,7 +3,8 @@
 
 import { BlockList, isIP } from 'node:net';
 import { SenderError } from '../errors/index.ts';
-import { loadTls, type TlsOptions } from './tls.ts';
+import { checkKeys, keysOf } from './known-keys.ts';
+import type { TlsOptions } from './tls.ts';
 
 /** `env`: as the environment's HTTP_PROXY, HTTPS_PROXY and NO_PROXY say when the sender is made. */
 export type ProxyOptions = 'env' | ProxySettings;
@@ -26,9 +27,20 @@ export interface Proxy {
   secrets: readonly string[];
 }
 
-/** @throws SenderError `bad_proxy` */
-export function proxyFor(target: URL, options: ProxyOptions | undefined): Proxy | undefined {
+const HEADER_NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+const HEADER_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
+const KEYS = keysOf<ProxySettings>({ url: true, noProxy: true, headers: true, tls: true });
+
+/**
+ * @param name of the option, for messages.
+ * @throws SenderError `bad_proxy`, `bad_option`
+ */
+export function proxyFor(target: URL, options: ProxyOptions | undefined, name = 'proxy'): Proxy | undefined {
   if (options === undefined) return undefined;
+  if (typeof options === 'string' && options !== 'env') {
+    throw new SenderError('bad_proxy', `${name} is neither 'env' nor an object: a URL goes into ${name}.url`);
+  }
+  if (options !== 'env') checkKeys(name, options, KEYS);
   const settings = options === 'env' ? fromEnvironment(target) : options;
   if (settings === undefined || isDirect(target, settings.noProxy ?? '')) return undefined;
   const url = URL.parse(settings.url);
@@ -36,11 +48,11 @@ export function proxyFor(target: URL, options: ProxyOptions | undefined): Proxy 
     throw new SenderError('bad_proxy', "the proxy's URL is not an absolute http or https one");
   }
   const headers: Record<string, string> = {};
-  for (const [name, value] of Object.entries(settings.headers ?? {})) {
-    if (!/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(name) || !/^[\t\x20-\x7e\x80-\xff]*$/.test(value)) {
-      throw new SenderError('bad_proxy', 'a header for the proxy is illegal');
+  for (const [header, value] of Object.entries(settings.headers ?? {})) {
+    if (!HEADER_NAME.test(header) || typeof value !== 'string' || !HEADER_VALUE.test(value)) {
+      throw new SenderError('bad_proxy', `a header of ${name}.headers is illegal, or its value is no string`);
     }
-    headers[name.toLowerCase()] = value;
+    headers[header.toLowerCase()] = value;
   }
   const secrets = Object.values(headers).filter((value) => value !== '');
   if (url.username !== '' || url.password !== '') {
@@ -51,7 +63,6 @@ export function proxyFor(target: URL, options: ProxyOptions | undefined): Proxy 
     url.username = '';
     url.password = '';
   }
-  if (settings.tls !== undefined) loadTls(settings.tls);
   return { url, headers, tls: settings.tls, secrets };
 }
 

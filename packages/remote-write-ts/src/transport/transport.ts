@@ -1,10 +1,11 @@
 // One HTTP request at a time, over kept-alive connections: undici's Pool, not fetch (a fifth of the CPU per request). The
 // body of an answer is always read or its connection given up, so that no socket is left unusable.
 
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Pool, ProxyAgent } from 'undici';
-import { type ProxyOptions, proxyFor } from './proxy.ts';
-import { loadTls, type TlsConnect, type TlsOptions, tlsVersion, tlsVersionSync } from './tls.ts';
+import { post } from './exchange.ts';
+import { type Proxy as ChosenProxy, type ProxyOptions, proxyFor } from './proxy.ts';
+import { tell } from './tell.ts';
+import { isUnreadFile, loadTls, type TlsConnect, type TlsOptions, tlsVersion, tlsVersionSync } from './tls.ts';
 
 export interface TransportRequest {
   /** Path and query. */
@@ -40,61 +41,59 @@ export interface PoolTransportOptions {
   proxy?: ProxyOptions | undefined;
   /** How much of an answer is kept as text. Default: 1,024. */
   keptBytes?: number;
-  /** Told when changed TLS files can't be used: the connections go on with the material before. */
+  /** Told when changed TLS files can't be used: the connections go on with the material before. What it throws is ignored. */
   onWarning?: ((message: string) => void) | undefined;
+  /** Whose `tls` and `proxy` these are, where they aren't the sender's own: `oauth2`. */
+  owner?: string;
 }
 
 const KEPT_BYTES = 1024;
-/** A longer answer isn't worth a connection: it is closed instead. */
-const DRAINED_BYTES = 2 * 1024 * 1024;
 /** Longer than the usual pause between two batches. A receiver's own Keep-Alive hint still goes first. */
 const KEEP_ALIVE_MS = 60_000;
+/** Differs from every version of files. */
+const UNREAD = 'unread';
 
-/** @throws SenderError `bad_tls`, `bad_proxy` */
+/** @throws SenderError `bad_tls`, `bad_proxy`, `bad_option` */
 export function createPoolTransport(options: PoolTransportOptions): Transport {
-  const { tls, keptBytes = KEPT_BYTES, onWarning } = options;
-  let version = tls === undefined ? undefined : versionNow(tls);
-  let dispatcher = createDispatcher(options, loadTls(tls ?? {}));
+  const { tls, keptBytes = KEPT_BYTES, onWarning, owner } = options;
+  const tlsName = owner === undefined ? '' : `${owner}.tls.`;
+  const proxyName = owner === undefined ? 'proxy' : `${owner}.proxy`;
+  // Once: a reload must not look at an environment that has changed.
+  const proxy = proxyFor(new URL(options.origin), options.proxy, proxyName);
+  let version = tlsVersionSync(tls, proxy?.tls);
+  let dispatcher = load();
+  let fault: string | undefined;
   let isClosed = false;
+
+  function load(): Pool | ProxyAgent {
+    const connect = loadTls(tls ?? {}, tlsName);
+    return createDispatcher(options, connect, proxy, loadTls(proxy?.tls ?? {}, `${proxyName}.tls.`));
+  }
 
   // New connections for new certificates. Requests under way end on the old ones.
   async function reload(): Promise<void> {
-    const current = await tlsVersion(tls);
+    const current = await tlsVersion(tls, proxy?.tls);
     if (current === version || isClosed) return;
     version = current;
     try {
-      const renewed = createDispatcher(options, loadTls(tls!));
+      const renewed = load();
       const old = dispatcher;
       dispatcher = renewed;
+      fault = undefined;
       old.close().catch(() => {}); // its requests tell their own errors
     } catch (error) {
-      onWarning?.(error instanceof Error ? error.message : 'the TLS material is unreadable');
+      // What holds nonsense isn't loaded again until it changes. What can't even be read is, but it is told once.
+      if (isUnreadFile(error)) version = UNREAD;
+      const message = error instanceof Error ? error.message : 'the TLS files are unreadable';
+      if (message !== fault) tell(() => onWarning?.(`${message}. Connections go on with what was loaded before`));
+      fault = message;
     }
   }
 
   return {
     async post({ path, headers, body, signal }) {
       if (version !== undefined) await reload();
-      const response = await dispatcher.request({
-        origin: options.origin,
-        path,
-        method: 'POST',
-        headers: { ...headers },
-        body,
-        signal,
-      });
-      const { text, cut } = await readStart(response.body, keptBytes);
-      // undici frees a connection one turn of the event loop after its answer: a request sooner would open another one.
-      await nextTurn();
-      return {
-        status: response.statusCode,
-        header(name) {
-          const value = response.headers[name];
-          return Array.isArray(value) ? value[0] : value;
-        },
-        text,
-        cut,
-      };
+      return post(dispatcher, { origin: options.origin, path, headers, body, signal, keptBytes });
     },
     async close() {
       isClosed = true;
@@ -103,19 +102,14 @@ export function createPoolTransport(options: PoolTransportOptions): Transport {
   };
 }
 
-function versionNow(tls: TlsOptions): string | undefined {
-  try {
-    return tlsVersionSync(tls);
-  } catch {
-    return 'missing'; // loadTls says it better
-  }
-}
-
-function createDispatcher(options: PoolTransportOptions, tls: TlsConnect): Pool | ProxyAgent {
-  const target = new URL(options.origin);
-  const proxy = proxyFor(target, options.proxy);
+function createDispatcher(
+  { origin, connections, connectTimeoutMs }: PoolTransportOptions,
+  tls: TlsConnect,
+  proxy: ChosenProxy | undefined,
+  proxyTls: TlsConnect,
+): Pool | ProxyAgent {
   const settings = {
-    connections: options.connections,
+    connections,
     pipelining: 1,
     allowH2: false,
     keepAliveTimeout: KEEP_ALIVE_MS,
@@ -123,39 +117,14 @@ function createDispatcher(options: PoolTransportOptions, tls: TlsConnect): Pool 
     headersTimeout: 0,
     bodyTimeout: 0,
   };
-  const connect = { timeout: options.connectTimeoutMs, ...tls };
-  if (proxy === undefined) return new Pool(options.origin, { ...settings, connect });
+  if (proxy === undefined) return new Pool(origin, { ...settings, connect: { timeout: connectTimeoutMs, ...tls } });
   return new ProxyAgent({
     uri: proxy.url.href,
     headers: proxy.headers,
-    connectTimeout: options.connectTimeoutMs,
+    connectTimeout: connectTimeoutMs,
     requestTls: { ...tls },
-    proxyTls: { ...loadTls(proxy.tls ?? {}) },
+    proxyTls: { ...proxyTls },
     // Whatever stands between, the connections to it are like those without a proxy.
-    factory: (origin: URL | string, own: object) => new Pool(origin, { ...own, ...settings }),
+    factory: (to: URL | string, own: object) => new Pool(to, { ...own, ...settings }),
   });
-}
-
-async function readStart(body: AsyncIterable<Uint8Array>, maxBytes: number): Promise<{ text: string; cut: boolean }> {
-  const kept: Uint8Array[] = [];
-  let keptBytes = 0;
-  let seenBytes = 0;
-  let cut = false;
-  try {
-    for await (const chunk of body) {
-      seenBytes += chunk.length;
-      if (keptBytes < maxBytes) {
-        const part = chunk.subarray(0, maxBytes - keptBytes);
-        kept.push(part);
-        keptBytes += part.length;
-      }
-      if (seenBytes > DRAINED_BYTES) break; // leaving the loop destroys the stream and its socket
-    }
-  } catch {
-    // The status has arrived, and it alone decides: a body that breaks off or stalls only shortens the message.
-    cut = true;
-  }
-  cut ||= seenBytes > keptBytes;
-  // `stream` drops a character that was cut in two.
-  return { text: new TextDecoder().decode(Buffer.concat(kept), { stream: cut }), cut };
 }

@@ -1,10 +1,14 @@
 import { createHash } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer as createTlsServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { createSender, SenderError, type SenderOptions, signV4 } from '../../src/index.ts';
-import { answer, type Receiver, type Step, startReceiver } from '../sender/receiver.ts';
+import { createChannel } from '../../src/sender/index.ts';
+import { CERT, KEY } from '../sender/material.ts';
+import { answer, hang, type Receiver, reset, type Step, startReceiver } from '../sender/receiver.ts';
 import { body, closeRigs, NOW_MS, rig } from '../sender/rig.ts';
 
 let dir = '';
@@ -77,6 +81,36 @@ describe('a secret from a file', () => {
   });
 });
 
+describe('a file that is empty, for it is being written', () => {
+  const PASSWORD = 'pass-word';
+  const kinds: [string, (file: string, origin: string) => Partial<SenderOptions>][] = [
+    ['a password', (file) => ({ basicAuth: { username: 'u', password: { file } } })],
+    ['a bearer token', (file) => ({ bearerToken: { file } })],
+    ['other credentials', (file) => ({ authorization: { type: 'Token', credentials: { file } } })],
+    ["a client's secret", (file, tokenUrl) => ({ oauth2: { tokenUrl, clientId: 'c', clientSecret: { file } } })],
+    ['a key', (file) => ({ sigv4: { region: 'r', accessKey: 'a', secretKey: { file } } })],
+  ];
+
+  it.each(kinds)('holds up a request rather than have it refused: %s', async (_kind, options) => {
+    const tokens = await server(answer(200, {}, '{"access_token":"t"}'));
+    const file = join(dir, 'emptied');
+    await writeFile(file, ' \n');
+    const { receiver, sender, infos } = await rig([answer(204)], {
+      ...options(file, tokens.origin),
+      sleep: () => writeFile(file, PASSWORD),
+    });
+    expect(await sender.send(body())).toMatchObject({ kind: 'accepted', attempts: 2 });
+    expect(infos[0]!.error).toMatch(/the file of .+ \(.*emptied\) is empty/);
+    expect(receiver.received).toHaveLength(1);
+  });
+
+  it('is not what an empty password given as itself is', async () => {
+    const { receiver, sender } = await rig([answer(204)], { basicAuth: { username: 'u', password: '' } });
+    expect(await sender.send(body())).toMatchObject({ kind: 'accepted', attempts: 1 });
+    expect(receiver.received[0]!.headers.authorization).toBe(`Basic ${Buffer.from('u:').toString('base64')}`);
+  });
+});
+
 describe('a secret from the environment', () => {
   it('is read when the sender is made', async () => {
     vi.stubEnv('REMOTE_WRITE_TEST_TOKEN', 'from-env');
@@ -108,6 +142,38 @@ describe('authorization', () => {
     expect(codeOf({ oauth2: { ...oauth2, clientSecret: 'a\nb' } })).toBe('bad_auth');
     expect(codeOf({ sigv4: { region: '' } })).toBe('bad_auth');
     expect(codeOf({ sigv4: { region: 'a', accessKey: 'x' } })).toBe('bad_auth');
+  });
+
+  it.each([
+    [{ bearerToken: null }, /^bearerToken is missing: give a string, \{ env: NAME \} or \{ file: PATH \}$/],
+    [{ bearerToken: {} }, /^bearerToken is no secret/],
+    [{ bearerToken: 5 }, /^bearerToken is no secret/],
+    [{ bearerToken: { file: '' } }, /^bearerToken is no secret/],
+    [{ bearerToken: { env: 'REMOTE_WRITE_TEST_NONE' } }, /^bearerToken: .* no REMOTE_WRITE_TEST_NONE$/],
+    [{ basicAuth: { username: 'u' } }, /^basicAuth\.password is missing/],
+    [{ basicAuth: { password: 'p' } }, /^basicAuth\.username is missing/],
+    [{ basicAuth: null }, /^basicAuth is not an object$/],
+    [{ basicAuth: { username: 'u', pasword: 'p' } }, /^unknown option basicAuth\.pasword: did you mean password\?$/],
+    [{ authorization: { credentials: 'x' } }, /^authorization\.type is missing/],
+    [{ authorization: { type: 'Token' } }, /^authorization\.credentials is missing/],
+    [{ oauth2: { tokenUrl: 'http://h/', clientSecret: 's' } }, /^oauth2\.clientId is missing/],
+    [{ oauth2: { tokenUrl: 'http://h/', clientId: 'c' } }, /^oauth2\.clientSecret is missing/],
+    [{ oauth2: { tokenUrl: 'http://h/', clientId: 'c', clientSecret: 's', scope: ['a'] } }, /did you mean scopes\?$/],
+    [{ oauth2: { tokenUrl: 'http://h/', clientId: 'c', clientSecret: 's', scopes: 'a b' } }, /^oauth2\.scopes/],
+    [
+      { oauth2: { tokenUrl: 'http://h/', clientId: 'c', clientSecret: 's', endpointParams: { a: undefined } } },
+      /^oauth2\.endpointParams/,
+    ],
+    [
+      { oauth2: { tokenUrl: 'http://h/', clientId: 'c', clientSecret: 's', clientAuth: 'query' } },
+      /^oauth2\.clientAuth/,
+    ],
+    [{ sigv4: { accessKey: 'a', secretKey: 's' } }, /^sigv4 needs a region/],
+    [{ sigv4: { region: 'r', profile: 'p' } }, /^unknown option sigv4\.profile: known are region, /],
+  ])('says what is missing or wrong of %j', (options, message) => {
+    const make = () => createSender({ url: 'http://h/', userAgent: 'a', ...(options as object) });
+    expect(make).toThrow(SenderError);
+    expect(make).toThrow(message);
   });
 });
 
@@ -188,6 +254,117 @@ describe('OAuth2', () => {
     expect(await sender.send(body())).toMatchObject({ kind: 'refused', status: 401 });
     expect(await sender.send(body())).toMatchObject({ kind: 'accepted' });
     expect(receiver.received.map(({ headers }) => headers.authorization)).toEqual(['Bearer one', 'Bearer two']);
+  });
+
+  const client = (tokens: Receiver) => ({ tokenUrl: tokens.origin, clientId: 'id', clientSecret: 's3cret' });
+  const bearers = (receiver: Receiver) => receiver.received.map(({ headers }) => headers.authorization);
+
+  it('makes one further attempt with a new token where one that was kept has been revoked', async () => {
+    const tokens = await server(token('one'), token('two'));
+    const { receiver, sender, infos } = await rig([answer(204), answer(401, {}, 'not one'), answer(204)], {
+      oauth2: client(tokens),
+    });
+    await sender.send(body());
+    expect(await sender.send(body())).toEqual({ kind: 'accepted', status: 204, attempts: 2 });
+    expect(bearers(receiver)).toEqual(['Bearer one', 'Bearer one', 'Bearer two']);
+    expect(receiver.received[2]!.headers['retry-attempt']).toBe('1');
+    expect(infos[1]).toMatchObject({ result: 'retry', status: 401, error: 'not [redacted]', waitMs: 30 });
+  });
+
+  it('makes it also where only one attempt is allowed', async () => {
+    const tokens = await server(token('one'), token('two'));
+    const receiver = await server(answer(204), answer(401), answer(503));
+    const channel = createChannel({
+      url: receiver.url,
+      userAgent: 'test/1.0',
+      oauth2: client(tokens),
+      sleep: async () => {},
+    });
+    const send = () => channel.send(() => ({ protocol: '1.0', body: body() }), undefined, { maxAttempts: 1 });
+    expect(await send()).toMatchObject({ kind: 'accepted' });
+    expect(await send()).toEqual({ kind: 'aborted', attempts: 2 });
+    expect(bearers(receiver)).toEqual(['Bearer one', 'Bearer one', 'Bearer two']);
+    await channel.close();
+  });
+
+  it('takes a second 401 in a row as final, whatever fails between on the network', async () => {
+    const tokens = await server(token('one'), token('two'), token('three'));
+    const { receiver, sender } = await rig([answer(204), answer(401), reset, answer(401)], { oauth2: client(tokens) });
+    await sender.send(body());
+    expect(await sender.send(body())).toMatchObject({ kind: 'refused', status: 401, attempts: 3 });
+    expect(bearers(receiver)).toEqual(['Bearer one', 'Bearer one', 'Bearer two', 'Bearer two']);
+  });
+
+  it('keeps a new token when a late 401 comes for the one before', async () => {
+    const tokens = await server(token('one'), token('two'), token('three'));
+    const held: (() => void)[] = [];
+    const hold: Step = (_request, response) => held.push(() => response.writeHead(401).end());
+    const { receiver, sender } = await rig([answer(204), hold, hold, answer(204)], { oauth2: client(tokens) });
+    await sender.send(body());
+    const [early, late] = [sender.send(body()), sender.send(body())];
+    await Promise.all([receiver.arrival(1), receiver.arrival(2)]);
+    held[0]!();
+    await Promise.race([early, late]);
+    held[1]!();
+    expect(await Promise.all([early, late])).toMatchObject([{ attempts: 2 }, { attempts: 2 }]);
+    await sender.send(body());
+    expect(bearers(receiver).slice(3)).toEqual(['Bearer two', 'Bearer two', 'Bearer two']);
+    expect(tokens.received).toHaveLength(2);
+  });
+
+  it('uses half the life of a token that is short-lived', async () => {
+    const tokens = await server(token('one', { expires_in: 5 }), token('two', { expires_in: 5 }));
+    const clock = { ms: NOW_MS };
+    const { receiver, sender } = await rig([answer(204)], { oauth2: { ...client(tokens), now: () => clock.ms } });
+    await sender.send(body());
+    clock.ms += 2_499;
+    await sender.send(body());
+    clock.ms += 1;
+    await sender.send(body());
+    expect(bearers(receiver)).toEqual(['Bearer one', 'Bearer one', 'Bearer two']);
+  });
+
+  it('says that it was the token server that gave no answer, or could not be reached', async () => {
+    const firstError = async (tokenUrl: string) => {
+      const stop = new AbortController();
+      const { sender, infos } = await rig([answer(204)], {
+        oauth2: { tokenUrl, clientId: 'id', clientSecret: 's3cret' },
+        timeoutMs: 100,
+        sleep: async () => stop.abort(),
+      });
+      await sender.send(body(), { signal: stop.signal });
+      return infos[0]!.error;
+    };
+    expect(await firstError((await server(hang)).origin)).toBe('no answer from the token server within 100 ms');
+    expect(await firstError('http://127.0.0.1:9/')).toMatch(/^the token server can't be asked: .*ECONNREFUSED/);
+  });
+
+  it('warns of files for the token server that cannot be loaded again, and goes on with those before', async () => {
+    const tokens = createTlsServer({ key: KEY, cert: CERT }, (request, response) => {
+      request.resume().on('end', () => response.end(JSON.stringify({ access_token: 't', expires_in: 60 })));
+    });
+    await new Promise<void>((resolve) => tokens.listen(0, '127.0.0.1', resolve));
+    const caFile = join(dir, 'token-ca');
+    await writeFile(caFile, CERT);
+    const clock = { ms: NOW_MS };
+    const warnings: string[] = [];
+    const { sender } = await rig([answer(204)], {
+      oauth2: {
+        tokenUrl: `https://127.0.0.1:${(tokens.address() as AddressInfo).port}/`,
+        clientId: 'c',
+        clientSecret: 's',
+        tls: { caFile, serverName: 'receiver.test' },
+        now: () => clock.ms,
+      },
+      onWarning: (message) => warnings.push(message),
+    });
+    await sender.send(body());
+    await writeFile(caFile, '');
+    clock.ms += 60_000;
+    expect(await sender.send(body())).toMatchObject({ kind: 'accepted', attempts: 1 });
+    expect(warnings).toEqual([`oauth2.tls.ca (${caFile}) is empty. Connections go on with what was loaded before`]);
+    await sender.close();
+    await new Promise((resolve) => tokens.close(resolve));
   });
 
   it('takes a long token without an end', async () => {

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { snappyUncompress } from '../../src/index.ts';
 import { protoRequest } from '../wire/proto.ts';
@@ -38,6 +39,22 @@ describe('a request', () => {
       authorization: `Basic ${Buffer.from('u:pä:ss').toString('base64')}`,
     });
     expect(bearer.receiver.received[0]!.headers.authorization).toBe('Bearer abc.def');
+  });
+
+  it('carries a header of any legal name', async () => {
+    const names: string[] = [];
+    const { sender } = await rig([], {
+      headers: { ['__proto__']: 'x', constructor: 'y' },
+      transport: {
+        async post({ headers }) {
+          names.push(...Object.keys(headers));
+          return { status: 204, text: '', cut: false, header: () => undefined };
+        },
+        close: async () => {},
+      },
+    });
+    await sender.send(body());
+    expect(names).toEqual(expect.arrayContaining(['__proto__', 'constructor']));
   });
 
   it('uses the same connection again, also after long answers', async () => {
@@ -204,6 +221,21 @@ describe('statistics', () => {
       },
     });
     expect(await sender.send(body())).toMatchObject({ kind: 'accepted', attempts: 2 });
+  });
+
+  it('are not hurt by an observer that rejects, nor is the process', async () => {
+    const rejections: unknown[] = [];
+    const onRejection = (error: unknown) => rejections.push(error);
+    process.on('unhandledRejection', onRejection);
+    const { sender } = await rig([answer(204)], {
+      onAttempt: async () => {
+        throw new Error('observer');
+      },
+    });
+    expect(await sender.send(body())).toMatchObject({ kind: 'accepted' });
+    await nextTurn();
+    process.off('unhandledRejection', onRejection);
+    expect(rejections).toEqual([]);
   });
 });
 

@@ -3,6 +3,7 @@ import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { rootCertificates, type TLSSocket } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createSender, type SendOutcome, type TlsOptions } from '../../src/index.ts';
@@ -108,17 +109,68 @@ describe('TLS files', () => {
     expect(await sender.send(Uint8Array.of(0))).toMatchObject({ kind: 'accepted', attempts: 1 });
     expect(await sender.send(Uint8Array.of(0))).toMatchObject({ kind: 'accepted', attempts: 1 });
     expect(warnings).toHaveLength(1);
+    expect(warnings[0]).toMatch(/^key \(.*\/key\) can't be used: .*DECODER.*Connections go on/);
     await rm(caFile);
     expect(await sender.send(Uint8Array.of(0))).toMatchObject({ kind: 'accepted', attempts: 1 });
     expect(warnings).toHaveLength(2);
+    expect(warnings[1]).toMatch(/^the file of ca can't be read: ENOENT.*\/ca/);
     expect(warnings.join()).not.toMatch(/half a key/);
     expect(clients.slice(before)).toEqual([true, true, true, true]);
     await sender.close();
   });
 
+  it('that are emptied or half written leave the authorities before in place, and are warned of', async () => {
+    const caFile = join(dir, 'authorities');
+    await writeFile(caFile, CERT);
+    const warnings: string[] = [];
+    const sender = createSender({
+      url,
+      userAgent: 'test/1.0',
+      tls: { caFile, serverName: 'receiver.test' },
+      sleep: () => writeFile(caFile, CERT),
+      onWarning: (message) => warnings.push(message),
+    });
+    for (const text of [CERT, '', CERT.slice(0, 200), CERT]) {
+      await writeFile(caFile, text);
+      expect(await sender.send(Uint8Array.of(0))).toMatchObject({ kind: 'accepted', attempts: 1 });
+    }
+    expect(warnings).toEqual([
+      `ca (${caFile}) is empty. Connections go on with what was loaded before`,
+      `ca (${caFile}) holds no PEM certificate. Connections go on with what was loaded before`,
+    ]);
+    await sender.close();
+  });
+
+  it('are warned of to an observer that may throw or reject without harm', async () => {
+    const caFile = join(dir, 'observed');
+    const rejections: unknown[] = [];
+    const onRejection = (error: unknown) => rejections.push(error);
+    process.on('unhandledRejection', onRejection);
+    let told = 0;
+    const throwing = () => {
+      told++;
+      throw new Error('observer');
+    };
+    for (const onWarning of [throwing, async () => throwing()]) {
+      await writeFile(caFile, CERT);
+      const tls = { caFile, serverName: 'receiver.test' };
+      const sender = createSender({ url, userAgent: 'test/1.0', tls, onWarning, sleep: async () => {} });
+      await writeFile(caFile, '');
+      expect(await sender.send(Uint8Array.of(0))).toMatchObject({ kind: 'accepted', attempts: 1 });
+      await sender.close();
+    }
+    await nextTurn();
+    process.off('unhandledRejection', onRejection);
+    expect(told).toBe(2);
+    expect(rejections).toEqual([]);
+  });
+
   it('must be readable when the sender is made, and are instead of inline material', () => {
     const make = (tls: TlsOptions) => () => createSender({ url, userAgent: 'test/1.0', tls });
-    expect(make({ caFile: join(dir, 'missing') })).toThrow(/ca/);
+    expect(make({ caFile: join(dir, 'missing') })).toThrow(/^the file of ca can't be read: ENOENT.*missing/);
+    expect(make({ certFile: join(dir, 'cert'), keyFile: join(dir, 'cert') })).toThrow(
+      /^key \(.*cert\) can't be used: /,
+    );
     expect(make({ caFile: join(dir, 'cert'), ca: CERT })).toThrow(/exclude/);
     expect(make({ certFile: join(dir, 'cert') })).toThrow(/both/);
   });

@@ -1,6 +1,10 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import { type AddressInfo, connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { rootCertificates } from 'node:tls';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { createSender, SenderError, type SenderOptions } from '../../src/index.ts';
 import { proxyFor } from '../../src/transport/index.ts';
@@ -153,6 +157,43 @@ describe('through a proxy', () => {
       expect(await send()).toEqual({ kind: 'aborted', attempts: 1 });
       expect(made.stats().lastError).toMatch(/407/);
     }
+  });
+
+  it('that is itself reached by TLS is trusted by files that are loaded again when they change', async () => {
+    const dir = await mkdtemp(join(tmpdir(), 'remote-write-proxy-'));
+    const caFile = join(dir, 'ca');
+    await writeFile(caFile, rootCertificates[0]!); // an authority, but not the proxy's
+    const targets: (string | undefined)[] = [];
+    const proxy = createTlsServer({ key: KEY, cert: CERT }, (request, response) => {
+      targets.push(request.url);
+      request.resume().on('end', () => response.writeHead(204).end());
+    });
+    await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+    closers.push(
+      () => rm(dir, { recursive: true }),
+      () =>
+        new Promise((resolve) => {
+          proxy.close(resolve);
+          proxy.closeAllConnections();
+        }),
+    );
+    const warnings: string[] = [];
+    const made = createSender({
+      url: 'http://target.test/write',
+      userAgent: 'test/1.0',
+      proxy: {
+        url: `https://127.0.0.1:${(proxy.address() as AddressInfo).port}`,
+        tls: { caFile, serverName: 'receiver.test' },
+      },
+      sleep: () => writeFile(caFile, CERT),
+      onWarning: (message) => warnings.push(message),
+    });
+    closers.unshift(() => made.close());
+    expect(await made.send(body())).toEqual({ kind: 'accepted', status: 204, attempts: 2 });
+    await writeFile(caFile, '');
+    expect(await made.send(body())).toMatchObject({ kind: 'accepted', attempts: 1 });
+    expect(targets).toEqual(['http://target.test/write', 'http://target.test/write']);
+    expect(warnings).toEqual([`proxy.tls.ca (${caFile}) is empty. Connections go on with what was loaded before`]);
   });
 
   it('goes nothing that needs none', async () => {
