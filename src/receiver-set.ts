@@ -2,7 +2,13 @@
 
 import type { Config } from './config/index.ts';
 import type { LogSink } from './log/index.ts';
-import { createOtlpGrpcReceiver, createOtlpHttpReceiver, createZipkinReceiver } from './receivers/index.ts';
+import {
+  type Admission,
+  createAdmission,
+  createOtlpGrpcReceiver,
+  createOtlpHttpReceiver,
+  createZipkinReceiver,
+} from './receivers/index.ts';
 import type { Logger, OwnMetrics } from './telemetry/index.ts';
 
 export interface ReceiverSetOptions {
@@ -13,6 +19,8 @@ export interface ReceiverSetOptions {
   events: OwnMetrics['receiverEvents'];
   logger: Logger;
   now(): number;
+  /** Stopped with the receivers. */
+  admission?: Admission;
 }
 
 /** An address that can't be listened on: one line for the user. */
@@ -29,13 +37,19 @@ interface Receiver {
   stop(deadlineMs: number): Promise<void>;
 }
 
+/** Of the time for a stop. Then what is still being read is refused, and the answers have the rest of it to leave the process. */
+const READ_SHARE = 0.9;
+
 export class ReceiverSet {
   private readonly receivers: Receiver[] = [];
+  private readonly admission: Admission;
 
-  constructor({ config, sink, tenantOf, events, logger, now }: ReceiverSetOptions) {
+  constructor(options: ReceiverSetOptions) {
+    const { config, sink, tenantOf, events, logger, now, admission = createAdmission() } = options;
+    this.admission = admission;
     const { http, grpc } = config.receivers.otlp;
     const { zipkin } = config.receivers;
-    const shared = { sink, events, logger, now };
+    const shared = { sink, admission, events, logger, now };
     if (http) {
       const place = splitEndpoint(http.endpoint);
       const receiver = createOtlpHttpReceiver({
@@ -92,7 +106,10 @@ export class ReceiverSet {
   }
 
   async stop(deadlineMs: number): Promise<void> {
+    const timer = setTimeout(() => this.admission.stop(), deadlineMs * READ_SHARE);
     await Promise.all(this.receivers.map((receiver) => receiver.stop(deadlineMs)));
+    clearTimeout(timer);
+    this.admission.stop();
   }
 
   private add(

@@ -1,3 +1,4 @@
+export { type Admission, type AdmissionOptions, createAdmission } from './admission/admission.ts';
 export {
   createOtlpGrpcReceiver,
   type GrpcReceivedInfo,

@@ -132,7 +132,7 @@ const DEFINITIONS: readonly Definition[] = [
   ),
   one(
     'spanmill_receiver_aborted_total',
-    'Requests that ended before their body was complete.',
+    'Requests that ended before their body was complete, or while it waited to be read.',
     (s) => s.receiver.aborted,
   ),
   {
@@ -552,7 +552,9 @@ function newTotals(): ReceiverTotals {
     bad_encoding: 0,
     bad_json: 0,
     bad_protobuf: 0,
+    too_complex: 0,
     overloaded: 0,
+    worker_lost: 0,
     stopping: 0,
     disk_full: 0,
     log_unavailable: 0,

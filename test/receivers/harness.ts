@@ -4,6 +4,7 @@ import * as http from 'node:http';
 import { setTimeout as later } from 'node:timers/promises';
 import type { AppendRecord, LogSink } from '../../src/log/port.ts';
 import {
+  createAdmission,
   createOtlpHttpReceiver,
   type OtlpHttpReceiver,
   type OtlpHttpReceiverOptions,
@@ -11,6 +12,9 @@ import {
   type RefusalReason,
 } from '../../src/receivers/index.ts';
 import { decodeAs, flatten } from '../otlp/split/reference.ts';
+
+/** For tests that bring none of their own. Its threads end by themselves. */
+export const admission = createAdmission();
 
 export interface FakeSink extends LogSink {
   readonly records: AppendRecord[];
@@ -60,6 +64,7 @@ export async function startReceiver(
   const receiver = createOtlpHttpReceiver({
     host: '127.0.0.1',
     port: 0,
+    admission,
     tenantOf: (headers) => (headers['x-scope-orgid'] as string | undefined) ?? 'single-tenant',
     now: () => 0,
     events: {

@@ -11,7 +11,7 @@ import { fakeClock, generate } from '../generate/fake-receiver.ts';
 import { callsOf, countCalls } from '../generate/model.ts';
 import { readRequest } from '../generate/otlp.ts';
 import { encodeAs } from '../otlp/split/reference.ts';
-import { createFakeSink } from './harness.ts';
+import { admission, createFakeSink } from './harness.ts';
 import { startGrpc, stopAllGrpc } from './otlp-grpc-harness.ts';
 
 const closers: (() => unknown)[] = [];
@@ -92,6 +92,7 @@ describe('an attempt', () => {
     const receiver = createOtlpGrpcReceiver({
       host: '127.0.0.1',
       port,
+      admission,
       sink: createFakeSink(),
       tenantOf: () => 'x',
       now: () => 0,

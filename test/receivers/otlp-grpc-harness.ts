@@ -10,7 +10,7 @@ import {
   type RefusalReason,
 } from '../../src/receivers/index.ts';
 import { decodeAs } from '../otlp/split/reference.ts';
-import { createFakeSink, type FakeSink } from './harness.ts';
+import { admission, createFakeSink, type FakeSink } from './harness.ts';
 
 export const EXPORT = '/opentelemetry.proto.collector.trace.v1.TraceService/Export';
 
@@ -40,6 +40,7 @@ export async function startGrpc(
   const receiver = createOtlpGrpcReceiver({
     host: '127.0.0.1',
     port: 0,
+    admission,
     tenantOf: (headers) => headers['x-scope-orgid'] ?? 'single-tenant',
     now: () => 0,
     events: {

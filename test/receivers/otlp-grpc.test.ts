@@ -7,7 +7,7 @@ import { LogError } from '../../src/log/port.ts';
 import { transcodeRequestObject } from '../../src/otlp/json/index.ts';
 import { createOtlpGrpcReceiver } from '../../src/receivers/index.ts';
 import { flatten } from '../otlp/split/reference.ts';
-import { createFakeSink, until } from './harness.ts';
+import { admission, createFakeSink, until } from './harness.ts';
 import {
   call,
   detailsOf,
@@ -358,6 +358,7 @@ describe('start and stop', () => {
     const second = createOtlpGrpcReceiver({
       host: '127.0.0.1',
       port,
+      admission,
       sink: createFakeSink(),
       tenantOf: () => 'x',
       now: () => 0,
@@ -417,6 +418,7 @@ describe('start and stop', () => {
     const receiver = createOtlpGrpcReceiver({
       host: '127.0.0.1',
       port: 0,
+      admission,
       sink: createFakeSink(),
       tenantOf: () => 'x',
       now: () => 0,

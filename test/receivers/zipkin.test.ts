@@ -5,7 +5,17 @@ import { LogError } from '../../src/log/index.ts';
 import { createZipkinReceiver, type ZipkinReceiver, type ZipkinReceiverOptions } from '../../src/receivers/index.ts';
 import { type Zipkin, zipkinJson, zipkinProto } from '../otlp/foreign/encoders.ts';
 import { flatten } from '../otlp/split/reference.ts';
-import { type Answer, createFakeSink, type FakeSink, JSON_TYPE, open, PROTOBUF, type Sent, until } from './harness.ts';
+import {
+  type Answer,
+  admission,
+  createFakeSink,
+  type FakeSink,
+  JSON_TYPE,
+  open,
+  PROTOBUF,
+  type Sent,
+  until,
+} from './harness.ts';
 
 const running = new Set<ZipkinReceiver>();
 
@@ -17,6 +27,7 @@ async function start(options: Partial<ZipkinReceiverOptions> & { sink?: FakeSink
   const receiver = createZipkinReceiver({
     host: '127.0.0.1',
     port: 0,
+    admission,
     tenantOf: (headers) => (headers['x-scope-orgid'] as string | undefined) ?? 'single-tenant',
     now: () => 0,
     events: {

@@ -13,16 +13,21 @@ export interface AdmittedRequest {
 }
 
 /**
+ * More than any request needs whose spans share what spans share, and what the in-flight limit of a receiver has room for.
+ */
+const MAX_COPIED_BYTES = 64 * 1024 * 1024;
+
+/**
  * Checks an ExportTraceServiceRequest fully and splits it so that each trace is whole in one part. If all spans belong to one
  * partition, that part's bytes are `bytes` itself, not a copy.
- * @throws OtlpDecodeError
+ * @throws OtlpDecodeError, CopiesTooLarge
  */
 export function admitRequest(bytes: Uint8Array, partitions: number, tenant: string): AdmittedRequest {
   walk.walkRequest(bytes, partitions, tenantHash(tenant));
   const { spans, oddIds } = walk;
   if (spans === 0) return { parts: [], spans, oddIds };
   if (!walk.mixed) return { parts: [{ partition: walk.firstPartition, bytes }], spans, oddIds };
-  return { parts: rebuild(bytes, spans, walk.partitionOfSpan), spans, oddIds };
+  return { parts: rebuild(bytes, spans, walk.partitionOfSpan, MAX_COPIED_BYTES), spans, oddIds };
 }
 
 /** @throws OtlpDecodeError if the bytes are no ExportTraceServiceRequest: everything in it is looked at. */
@@ -30,7 +35,7 @@ export function validateRequest(bytes: Uint8Array): void {
   walk.walkRequest(bytes, 1, 0);
 }
 
-/** The parts of `admitRequest` alone. @throws OtlpDecodeError */
+/** The parts of `admitRequest` alone. @throws OtlpDecodeError, CopiesTooLarge */
 export function splitByTrace(bytes: Uint8Array, partitions: number, tenant: string): RequestPart[] {
   return admitRequest(bytes, partitions, tenant).parts;
 }

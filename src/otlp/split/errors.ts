@@ -15,3 +15,16 @@ export class OtlpDecodeError extends Error {
     this.position = position;
   }
 }
+
+/**
+ * Every part has a copy of what its spans share. A large resource whose spans go to many partitions would become many times the
+ * request.
+ */
+export class CopiesTooLarge extends Error {
+  constructor(maxCopiedBytes: number) {
+    super(
+      `what the spans share would be copied into more than ${maxCopiedBytes} bytes, as their traces go to many partitions`,
+    );
+    this.name = 'CopiesTooLarge';
+  }
+}

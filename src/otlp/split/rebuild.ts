@@ -1,14 +1,8 @@
 // Takes a request that was walked before apart by partition: each part has the resource, scope, schema URLs and unknown fields
 // of its spans, and the spans' bytes as they came, in their order. Scopes and resources without a span of the part are left out.
+// Must hold nothing as objects of which a request may have millions: of an empty span, in two bytes, they took two hundred.
 
-/** Byte ranges [from, to) of everything in a message but the children that are being distributed. */
-interface Frame {
-  ranges: number[];
-  size: number;
-}
-interface Scope extends Frame {
-  resource: number;
-}
+import { CopiesTooLarge } from './errors.ts';
 
 export interface RequestPart {
   partition: number;
@@ -17,150 +11,249 @@ export interface RequestPart {
 
 const REPEATED_1 = 10;
 const REPEATED_2 = 18;
+const NONE = -1;
+const REQUEST = 0;
+
+/** Elements that a column keeps from one request to the next. */
+const KEPT = 1 << 14;
+
+/** Numbers in a row that grows. */
+class Column {
+  values = new Int32Array(64);
+  length = 0;
+
+  push(value: number): void {
+    if (this.length === this.values.length) {
+      const wider = new Int32Array(this.length * 2);
+      wider.set(this.values);
+      this.values = wider;
+    }
+    this.values[this.length++] = value;
+  }
+
+  reset(): void {
+    this.length = 0;
+    if (this.values.length > KEPT) this.values = new Int32Array(KEPT);
+  }
+}
+
+// Where everything is. A frame is the request, a resource or a scope: a list of the byte ranges of all that is in it but its children,
+// which are distributed. Frames without a span are not kept, but for the request, which is the first.
+/** Per range [from, to): the frame's next one. */
+const rangeFrom = new Column();
+const rangeTo = new Column();
+const rangeNext = new Column();
+/** Per frame: its first and last range, the bytes of all of them, and the frame around it. */
+const firstRange = new Column();
+const lastRange = new Column();
+const rangeBytes = new Column();
+const around = new Column();
+/** Per span: its scope, and the range of its bytes with tag and length. */
+const scopeOf = new Column();
+const spanFrom = new Column();
+const spanTo = new Column();
+/** The spans by partition, and those of one in their order. */
+const order = new Column();
+
+/** Frames of a part, in their order: how large each is there, and how many children it has in it. */
+interface Groups {
+  frame: Column;
+  size: Column;
+  members: Column;
+}
+const scopes: Groups = { frame: new Column(), size: new Column(), members: new Column() };
+const resources: Groups = { frame: new Column(), size: new Column(), members: new Column() };
+
+const RANGES = [rangeFrom, rangeTo, rangeNext];
+const FRAMES = [firstRange, lastRange, rangeBytes, around];
+const GROUPS = [...Object.values(scopes), ...Object.values(resources)];
 
 let at = 0;
 
-/** `bytes` must have passed the walk; `partitionOf[i]` is the partition of its ith span. Parts ascend by partition. */
-export function rebuild(bytes: Uint8Array, spans: number, partitionOf: Int32Array): RequestPart[] {
-  const outline = outlineOf(bytes, spans);
-  const order = new Map<number, number[]>();
+/**
+ * `bytes` must have passed the walk; `partitionOf[i]` is the partition of its ith span. Parts ascend by partition.
+ * @throws CopiesTooLarge if all parts together would have more than `maxCopiedBytes` bytes more than the request
+ */
+export function rebuild(
+  bytes: Uint8Array,
+  spans: number,
+  partitionOf: Int32Array,
+  maxCopiedBytes: number,
+): RequestPart[] {
+  for (const column of [...RANGES, ...FRAMES, scopeOf, spanFrom, spanTo, order]) column.reset();
+  openFrame(NONE);
+  outlineRequest(bytes);
+
+  let last = 0;
+  for (let i = 0; i < spans; i++) if (partitionOf[i]! > last) last = partitionOf[i]!;
+  /** By partition, where its next span goes in `order`: at the end, where those of the next partition begin. */
+  const place = new Int32Array(last + 2);
   for (let i = 0; i < spans; i++) {
-    const list = order.get(partitionOf[i]!);
-    if (list === undefined) order.set(partitionOf[i]!, [i]);
-    else list.push(i);
+    place[partitionOf[i]! + 1]!++;
+    order.push(0);
   }
-  return [...order.keys()]
-    .sort((a, b) => a - b)
-    .map((partition) => ({ partition, bytes: writePart(bytes, outline, order.get(partition)!) }));
+  for (let partition = 0; partition <= last; partition++) place[partition + 1]! += place[partition]!;
+  for (let i = 0; i < spans; i++) order.values[place[partitionOf[i]!]!++] = i;
+
+  const parts: RequestPart[] = [];
+  let left = bytes.length + maxCopiedBytes;
+  for (let partition = 0, from = 0; partition <= last; partition++) {
+    const to = place[partition]!;
+    if (to === from) continue;
+    const part = writePart(bytes, from, to, left);
+    if (part === undefined) throw new CopiesTooLarge(maxCopiedBytes);
+    left -= part.length;
+    parts.push({ partition, bytes: part });
+    from = to;
+  }
+  return parts;
 }
 
-interface Outline {
-  request: Frame;
-  resources: Frame[];
-  scopes: Scope[];
-  /** Per span: its scope, and the range of its bytes with tag and length. */
-  scopeOf: Int32Array;
-  from: Int32Array;
-  to: Int32Array;
+function outlineRequest(buf: Uint8Array): void {
+  for (let pos = 0; pos < buf.length; ) {
+    const start = pos;
+    const tag = varint(buf, pos);
+    const body = skip(buf, tag, at);
+    pos = at;
+    if (tag === REPEATED_1) outlineResource(buf, body, pos);
+    else addRange(REQUEST, start, pos);
+  }
 }
 
-/** Where everything is. The children that are distributed are found by their tag; what is inside a span is not looked at. */
-function outlineOf(buf: Uint8Array, spans: number): Outline {
-  const request: Frame = { ranges: [], size: 0 };
-  const outline: Outline = {
-    request,
-    resources: [],
-    scopes: [],
-    scopeOf: new Int32Array(spans),
-    from: new Int32Array(spans),
-    to: new Int32Array(spans),
-  };
-  let span = 0;
-  const each = (
-    frame: Frame,
-    from: number,
-    end: number,
-    child: number,
-    visit: (from: number, body: number, to: number) => void,
-  ) => {
-    for (let pos = from; pos < end; ) {
-      const start = pos;
-      const tag = varint(buf, pos);
-      const body = skip(buf, tag, at);
-      const to = at;
-      pos = to;
-      if (tag === child) visit(start, body, to);
-      else addRange(frame, start, to);
-    }
-  };
-  each(request, 0, buf.length, REPEATED_1, (_, resourceBody, resourceEnd) => {
-    const resource: Frame = { ranges: [], size: 0 };
-    const index = outline.resources.push(resource) - 1;
-    each(resource, resourceBody, resourceEnd, REPEATED_2, (_, scopeBody, scopeEnd) => {
-      const scope: Scope = { ranges: [], size: 0, resource: index };
-      const scopeIndex = outline.scopes.push(scope) - 1;
-      each(scope, scopeBody, scopeEnd, REPEATED_2, (from, _, to) => {
-        outline.scopeOf[span] = scopeIndex;
-        outline.from[span] = from;
-        outline.to[span++] = to;
-      });
-    });
-  });
-  return outline;
+function outlineResource(buf: Uint8Array, from: number, end: number): void {
+  const spans = spanFrom.length;
+  const ranges = rangeFrom.length;
+  const resource = openFrame(REQUEST);
+  for (let pos = from; pos < end; ) {
+    const start = pos;
+    const tag = varint(buf, pos);
+    const body = skip(buf, tag, at);
+    pos = at;
+    if (tag === REPEATED_2) outlineScope(buf, body, pos, resource);
+    else addRange(resource, start, pos);
+  }
+  if (spanFrom.length === spans) dropFrame(resource, ranges);
+}
+
+function outlineScope(buf: Uint8Array, from: number, end: number, resource: number): void {
+  const spans = spanFrom.length;
+  const ranges = rangeFrom.length;
+  const scope = openFrame(resource);
+  for (let pos = from; pos < end; ) {
+    const start = pos;
+    const tag = varint(buf, pos);
+    skip(buf, tag, at);
+    pos = at;
+    if (tag === REPEATED_2) {
+      scopeOf.push(scope);
+      spanFrom.push(start);
+      spanTo.push(pos);
+    } else addRange(scope, start, pos);
+  }
+  if (spanFrom.length === spans) dropFrame(scope, ranges);
+}
+
+function openFrame(parent: number): number {
+  firstRange.push(NONE);
+  lastRange.push(NONE);
+  rangeBytes.push(0);
+  around.push(parent);
+  return around.length - 1;
+}
+
+/** The newest frame, and the ranges behind the first `ranges`, which are its own. */
+function dropFrame(frame: number, ranges: number): void {
+  for (const column of FRAMES) column.length = frame;
+  for (const column of RANGES) column.length = ranges;
 }
 
 /** Neighbours become one range. */
-function addRange(frame: Frame, from: number, to: number): void {
-  const { ranges } = frame;
-  if (ranges.length > 0 && ranges[ranges.length - 1] === from) ranges[ranges.length - 1] = to;
-  else ranges.push(from, to);
-  frame.size += to - from;
+function addRange(frame: number, from: number, to: number): void {
+  const last = lastRange.values[frame]!;
+  rangeBytes.values[frame]! += to - from;
+  if (last !== NONE && rangeTo.values[last] === from) {
+    rangeTo.values[last] = to;
+    return;
+  }
+  const range = rangeFrom.length;
+  rangeFrom.push(from);
+  rangeTo.push(to);
+  rangeNext.push(NONE);
+  if (last === NONE) firstRange.values[frame] = range;
+  else rangeNext.values[last] = range;
+  lastRange.values[frame] = range;
 }
 
-interface Group {
-  index: number;
-  size: number;
-  members: number;
+/** A child of so many bytes in the frame: the last group's, or the first of a new one. */
+function addMember({ frame, size, members }: Groups, index: number, childBytes: number): void {
+  let group = frame.length - 1;
+  if (group < 0 || frame.values[group] !== index) {
+    frame.push(index);
+    size.push(rangeBytes.values[index]!);
+    members.push(0);
+    group++;
+  }
+  size.values[group]! += childBytes;
+  members.values[group]!++;
 }
 
-/** Sizes first, from the inside out, then one allocation of the exact size and one pass of copies. */
-function writePart(bytes: Uint8Array, outline: Outline, spans: readonly number[]): Uint8Array {
-  const { request, resources, scopes } = outline;
-  const scopeGroups: Group[] = [];
-  const resourceGroups: Group[] = [];
-  for (const span of spans) {
-    const index = outline.scopeOf[span]!;
-    let group = scopeGroups.at(-1);
-    if (group?.index !== index) {
-      group = { index, size: scopes[index]!.size, members: 0 };
-      scopeGroups.push(group);
-    }
-    group.size += outline.to[span]! - outline.from[span]!;
-    group.members++;
+/**
+ * The part of the spans `order[from .. to)`. Sizes first, from the inside out, then one allocation of the exact size and one pass of
+ * copies. Undefined, and nothing done, if it would be larger than `maxBytes`.
+ */
+function writePart(bytes: Uint8Array, from: number, to: number, maxBytes: number): Uint8Array | undefined {
+  for (const column of GROUPS) column.reset();
+  for (let i = from; i < to; i++) {
+    const span = order.values[i]!;
+    addMember(scopes, scopeOf.values[span]!, spanTo.values[span]! - spanFrom.values[span]!);
   }
-  for (const scope of scopeGroups) {
-    const index = scopes[scope.index]!.resource;
-    let group = resourceGroups.at(-1);
-    if (group?.index !== index) {
-      group = { index, size: resources[index]!.size, members: 0 };
-      resourceGroups.push(group);
-    }
-    group.size += 1 + varintSize(scope.size) + scope.size;
-    group.members++;
+  for (let i = 0; i < scopes.frame.length; i++) {
+    const size = scopes.size.values[i]!;
+    addMember(resources, around.values[scopes.frame.values[i]!]!, 1 + varintSize(size) + size);
   }
-  let total = request.size;
-  for (const group of resourceGroups) total += 1 + varintSize(group.size) + group.size;
+  let total = rangeBytes.values[REQUEST]!;
+  for (let i = 0; i < resources.frame.length; i++) {
+    const size = resources.size.values[i]!;
+    total += 1 + varintSize(size) + size;
+  }
+  if (total > maxBytes) return undefined;
 
   const out = new Uint8Array(total);
-  let pos = copyRanges(bytes, request.ranges, out, 0);
-  let nextScope = 0;
-  let nextSpan = 0;
-  for (const resource of resourceGroups) {
-    pos = writeHead(out, pos, REPEATED_1, resource.size);
-    pos = copyRanges(bytes, resources[resource.index]!.ranges, out, pos);
-    for (let s = 0; s < resource.members; s++) {
-      const scope = scopeGroups[nextScope++]!;
-      pos = writeHead(out, pos, REPEATED_2, scope.size);
-      pos = copyRanges(bytes, scopes[scope.index]!.ranges, out, pos);
-      const last = nextSpan + scope.members;
-      while (nextSpan < last) {
-        const from = outline.from[spans[nextSpan]!]!;
-        let to = outline.to[spans[nextSpan++]!]!;
-        while (nextSpan < last && outline.from[spans[nextSpan]!] === to) to = outline.to[spans[nextSpan++]!]!;
-        out.set(bytes.subarray(from, to), pos);
-        pos += to - from;
+  let pos = copyRanges(bytes, REQUEST, out, 0);
+  let scope = 0;
+  let next = from;
+  for (let resource = 0; resource < resources.frame.length; resource++) {
+    pos = writeHead(out, pos, REPEATED_1, resources.size.values[resource]!);
+    pos = copyRanges(bytes, resources.frame.values[resource]!, out, pos);
+    for (const lastScope = scope + resources.members.values[resource]!; scope < lastScope; scope++) {
+      pos = writeHead(out, pos, REPEATED_2, scopes.size.values[scope]!);
+      pos = copyRanges(bytes, scopes.frame.values[scope]!, out, pos);
+      const last = next + scopes.members.values[scope]!;
+      while (next < last) {
+        const start = spanFrom.values[order.values[next]!]!;
+        let end = spanTo.values[order.values[next++]!]!;
+        while (next < last && spanFrom.values[order.values[next]!] === end) end = spanTo.values[order.values[next++]!]!;
+        pos = copy(bytes, start, end, out, pos);
       }
     }
   }
   return out;
 }
 
-function copyRanges(bytes: Uint8Array, ranges: readonly number[], out: Uint8Array, pos: number): number {
-  for (let i = 0; i < ranges.length; i += 2) {
-    out.set(bytes.subarray(ranges[i]!, ranges[i + 1]!), pos);
-    pos += ranges[i + 1]! - ranges[i]!;
+function copyRanges(bytes: Uint8Array, frame: number, out: Uint8Array, pos: number): number {
+  for (let range = firstRange.values[frame]!; range !== NONE; range = rangeNext.values[range]!) {
+    pos = copy(bytes, rangeFrom.values[range]!, rangeTo.values[range]!, out, pos);
   }
   return pos;
+}
+
+/** A view costs as much as some dozens of bytes. */
+const FEW_BYTES = 48;
+
+function copy(bytes: Uint8Array, from: number, to: number, out: Uint8Array, pos: number): number {
+  if (to - from > FEW_BYTES) out.set(bytes.subarray(from, to), pos);
+  else for (let i = from; i < to; i++) out[pos + i - from] = bytes[i]!;
+  return pos + to - from;
 }
 
 function writeHead(out: Uint8Array, pos: number, tag: number, size: number): number {

@@ -1,6 +1,7 @@
 // What an OTLP/gRPC receiver is made of, and what it tells of its work.
 
 import type { LogSink } from '../../log/index.ts';
+import type { Admission } from '../admission/admission.ts';
 import type { Compression, ReceiverLogger, RefusalReason } from '../otlp-http/options.ts';
 
 /** A request that was acknowledged. */
@@ -25,7 +26,7 @@ export interface GrpcReceiverEvents {
   refused?(reason: RefusalReason, code: number): void;
   /** Spans of an acknowledged request whose ids have an unusual length or are all zero. They were appended like the others. */
   oddIds?(spans: number, tenant: string): void;
-  /** The client went away, was too slow, or sent no or several messages, before one was taken. Nothing of it was appended. */
+  /** The client went away, was too slow, or sent no or several messages, before one was taken up. Nothing of it was appended. */
   aborted?(): void;
 }
 
@@ -34,6 +35,8 @@ export interface OtlpGrpcReceiverOptions {
   /** 0 picks a free one. */
   port: number;
   sink: LogSink;
+  /** May be shared by receivers. Whoever made it stops it. */
+  admission: Admission;
   /**
    * From the call's metadata: names in lower case, values of a repeated name joined by `, `, binary (`-bin`) values left out.
    * Undefined means that the request names no tenant: it is refused as UNAUTHENTICATED.

@@ -14,8 +14,7 @@ import {
   type sendUnaryData,
   status,
 } from '@grpc/grpc-js';
-import { admitRequest, OtlpDecodeError } from '../../otlp/split/index.ts';
-import { readBody } from '../otlp-http/body.ts';
+import { BodyAborted, readBody } from '../otlp-http/body.ts';
 import { checkTenant } from '../otlp-http/head.ts';
 import type { Compression, RefusalReason } from '../otlp-http/options.ts';
 import { ANSWERS, appendRefusal, Refusal } from '../otlp-http/refusal.ts';
@@ -53,11 +52,13 @@ interface Inbound {
   startMs: number;
   /** The message is here: from now on the call ends with `handle`. */
   arrived(): void;
+  /** Nothing of the message is held any more. */
+  finished(): void;
   hold(sizeBytes: number): void;
 }
 
 export function createTracesService(options: OtlpGrpcReceiverOptions): TracesService {
-  const { sink, now, events = {}, logger } = options;
+  const { sink, admission, now, events = {}, logger } = options;
   const maxBodyBytes = options.maxBodyBytes ?? DEFAULT_BODY_BYTES;
   const maxInFlightBytes = options.maxInFlightBytes ?? DEFAULT_IN_FLIGHT_BYTES;
   const requestTimeoutMs = options.requestTimeoutMs ?? DEFAULT_REQUEST_TIMEOUT_MS;
@@ -77,6 +78,8 @@ export function createTracesService(options: OtlpGrpcReceiverOptions): TracesSer
     let held = 0;
     let received = 0;
     let isReading = true;
+    let isHandled = false;
+    let isClosed = false;
     const hold = (sizeBytes: number) => {
       held += sizeBytes;
       inFlight += sizeBytes;
@@ -85,12 +88,17 @@ export function createTracesService(options: OtlpGrpcReceiverOptions): TracesSer
       isReading = false;
       clearTimeout(timer);
     };
-    // What the library buffered of a message is free once the stream is gone.
+    // What the library buffered of a message is free once the stream is gone, unless somebody works on it.
+    const letGo = () => {
+      if (!isClosed || isHandled) return;
+      inFlight -= held;
+      held = 0;
+    };
     stream.once('close', () => {
       if (isReading) events.aborted?.();
       stopReading();
-      inFlight -= held;
-      held = 0;
+      isClosed = true;
+      letGo();
     });
     const endEarly = (answer: Parameters<typeof call.sendStatus>[0]) => {
       stopReading();
@@ -127,7 +135,14 @@ export function createTracesService(options: OtlpGrpcReceiverOptions): TracesSer
       encoding,
       isCompressed: false,
       startMs: now(),
-      arrived: stopReading,
+      arrived() {
+        stopReading();
+        isHandled = true;
+      },
+      finished() {
+        isHandled = false;
+        letGo();
+      },
       hold,
     };
     const listener = new ServerListenerBuilder()
@@ -160,13 +175,22 @@ export function createTracesService(options: OtlpGrpcReceiverOptions): TracesSer
     };
     const cut = () => once(() => answer(refuse(new Refusal('stopping', 'the receiver stopped before the log had it'))));
     pending.add(cut);
-    exportTraces(inbound, call.request).then(
-      () => once(() => answer(null, SUCCESS)),
-      (error: unknown) => once(() => answer(refuse(error))),
-    );
+    exportTraces(inbound, call)
+      .then(
+        () => once(() => answer(null, SUCCESS)),
+        (error: unknown) => once(() => answer(error instanceof BodyAborted ? abort() : refuse(error))),
+      )
+      .finally(() => inbound.finished());
   }
 
-  async function exportTraces(inbound: Inbound, message: Buffer): Promise<void> {
+  /** Its client hears nothing of it. */
+  function abort() {
+    events.aborted?.();
+    return { code: status.CANCELLED, details: 'the client went away' };
+  }
+
+  async function exportTraces(inbound: Inbound, call: ServerUnaryCall<Buffer, Buffer>): Promise<void> {
+    const { request: message } = call;
     const { tenant, startMs, hold } = inbound;
     const compression = inbound.isCompressed ? compressionOf(inbound.encoding) : 'identity';
     const wireBytes = message.length;
@@ -176,10 +200,12 @@ export function createTracesService(options: OtlpGrpcReceiverOptions): TracesSer
       const source = Readable.from([message]) as unknown as IncomingMessage;
       bytes = (await readBody(source, compression, maxBodyBytes, (size) => holdWithin(size, hold))).bytes;
     }
-    const { parts, spans, oddIds } = admit(bytes, tenant);
     const bodyBytes = bytes.length;
+    const task = { format: 'otlp_proto', partitions: sink.partitions, tenant } as const;
+    const { parts, spans, oddIds } = await admission.admit(bytes, task, () => call.cancelled);
     if (parts.length > 0) {
-      hold(parts.reduce((sum, part) => (part.bytes === bytes ? sum : sum + part.bytes.length), 0));
+      const movedBytes = bodyBytes - bytes.length; // To a worker: they are not here any more.
+      hold(parts.reduce((sum, part) => (part.bytes === bytes ? sum : sum + part.bytes.length), -movedBytes));
       await append(parts.map((part) => ({ partition: part.partition, tenant, encoding: 'otlp', bytes: part.bytes })));
     }
     if (oddIds > 0) events.oddIds?.(oddIds, tenant);
@@ -193,15 +219,6 @@ export function createTracesService(options: OtlpGrpcReceiverOptions): TracesSer
       records: parts.length,
       durationMs: now() - startMs,
     });
-  }
-
-  function admit(bytes: Uint8Array, tenant: string) {
-    try {
-      return admitRequest(bytes, sink.partitions, tenant);
-    } catch (error) {
-      if (!(error instanceof OtlpDecodeError)) throw error;
-      throw new Refusal('bad_protobuf', error.message, { field: error.field, cause: error });
-    }
   }
 
   async function append(records: Parameters<typeof sink.append>[0]): Promise<void> {

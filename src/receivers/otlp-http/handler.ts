@@ -1,8 +1,6 @@
 // One request, from its head to its answer. Must never answer 200 before the log has made every part durable.
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { OtlpJsonError, transcodeJson } from '../../otlp/json/index.ts';
-import { type AdmittedRequest, admitRequest, OtlpDecodeError } from '../../otlp/split/index.ts';
 import { BodyAborted, readBody } from './body.ts';
 import { allowOrigin, answerPreflight, compileOrigins } from './cors.ts';
 import { checkTenant, compressionOf, declaredBytes, formatOf, pathOf, TRACES_PATH } from './head.ts';
@@ -30,7 +28,7 @@ export interface Handler {
 }
 
 export function createHandler(options: OtlpHttpReceiverOptions): Handler {
-  const { sink, now, events = {}, logger } = options;
+  const { sink, admission, now, events = {}, logger } = options;
   const maxBodyBytes = options.maxBodyBytes ?? DEFAULT_BODY_BYTES;
   const maxInFlightBytes = options.maxInFlightBytes ?? DEFAULT_IN_FLIGHT_BYTES;
   const origins = options.allowedOrigins ?? [];
@@ -92,7 +90,12 @@ export function createHandler(options: OtlpHttpReceiverOptions): Handler {
     const body = await readBody(request, compression, maxBodyBytes, holdWithin);
 
     const bodyBytes = body.bytes.length;
-    const { parts, spans, oddIds } = admit(body.bytes, format, tenant);
+    const task = {
+      format: format === 'json' ? 'otlp_json' : 'otlp_proto',
+      partitions: sink.partitions,
+      tenant,
+    } as const;
+    const { parts, spans, oddIds } = await admission.admit(body.bytes, task, () => response.destroyed);
     if (parts.length > 0) {
       hold(parts.reduce((sum, part) => sum + part.bytes.length, 0) - bodyBytes);
       body.bytes = EMPTY;
@@ -110,20 +113,6 @@ export function createHandler(options: OtlpHttpReceiverOptions): Handler {
       records: parts.length,
       durationMs: now() - startMs,
     });
-  }
-
-  function admit(body: Uint8Array, format: Format, tenant: string): AdmittedRequest {
-    try {
-      return admitRequest(format === 'json' ? transcodeJson(body) : body, sink.partitions, tenant);
-    } catch (error) {
-      if (error instanceof OtlpJsonError) {
-        throw new Refusal('bad_json', error.message, { field: error.path || 'body', cause: error });
-      }
-      if (error instanceof OtlpDecodeError) {
-        throw new Refusal('bad_protobuf', error.message, { field: error.field, cause: error });
-      }
-      throw error;
-    }
   }
 
   async function append(records: Parameters<typeof sink.append>[0]): Promise<void> {

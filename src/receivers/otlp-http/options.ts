@@ -2,6 +2,7 @@
 
 import type { IncomingHttpHeaders } from 'node:http';
 import type { LogSink } from '../../log/index.ts';
+import type { Admission } from '../admission/admission.ts';
 
 /** Why a request was not acknowledged. A closed list: it becomes a label value. */
 export const REFUSAL_REASONS = [
@@ -15,7 +16,9 @@ export const REFUSAL_REASONS = [
   'bad_encoding',
   'bad_json',
   'bad_protobuf',
+  'too_complex',
   'overloaded',
+  'worker_lost',
   'stopping',
   'disk_full',
   'log_unavailable',
@@ -48,7 +51,7 @@ export interface ReceiverEvents {
   refused?(reason: RefusalReason, status: number): void;
   /** Spans of an acknowledged request whose ids have an unusual length or are all zero. They were appended like the others. */
   oddIds?(spans: number, tenant: string): void;
-  /** The client went away, or was too slow, before its body was complete. Nothing of it was appended. */
+  /** The client went away, or was too slow, before its body was complete or taken up. Nothing of it was appended. */
   aborted?(): void;
 }
 
@@ -63,6 +66,8 @@ export interface OtlpHttpReceiverOptions {
   /** 0 picks a free one. */
   port: number;
   sink: LogSink;
+  /** May be shared by receivers. Whoever made it stops it. */
+  admission: Admission;
   /** Undefined means that the request names no tenant: it is refused with 401. */
   tenantOf(headers: IncomingHttpHeaders): string | undefined;
   /** Limit of a body, as sent and after decompression. Default 20 MiB (recommended by the OTLP specification). */

@@ -28,7 +28,10 @@ export const ANSWERS: Record<RefusalReason, Answer> = {
   bad_encoding: { status: 400, code: 3 },
   bad_json: { status: 400, code: 3 },
   bad_protobuf: { status: 400, code: 3 },
+  // Not to be sent again: it would end the same way, and take as long.
+  too_complex: { status: 413, code: 8 },
   overloaded: { status: 503, code: 14, retryAfterSeconds: 1 },
+  worker_lost: { status: 503, code: 14, retryAfterSeconds: 1 },
   stopping: { status: 503, code: 14, retryAfterSeconds: 5 },
   disk_full: { status: 503, code: 14, retryAfterSeconds: 5 },
   log_unavailable: { status: 503, code: 14, retryAfterSeconds: 5 },

@@ -1,8 +1,6 @@
 // One request of a Zipkin reporter, from its head to its answer. Must never answer 202 before the log has made every part durable.
 
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
-import { RecordDecodeError, transcodeZipkinJson, transcodeZipkinProto } from '../../otlp/foreign/index.ts';
-import { admitRequest } from '../../otlp/split/index.ts';
 import { BodyAborted, readBody } from '../otlp-http/body.ts';
 import { allowOrigin, answerPreflight, compileOrigins } from '../otlp-http/cors.ts';
 import { checkTenant, compressionOf, declaredBytes, pathOf } from '../otlp-http/head.ts';
@@ -27,7 +25,7 @@ export interface Handler {
 }
 
 export function createHandler(options: ZipkinReceiverOptions): Handler {
-  const { sink, now, events = {}, logger } = options;
+  const { sink, admission, now, events = {}, logger } = options;
   const maxBodyBytes = options.maxBodyBytes ?? DEFAULT_BODY_BYTES;
   const maxInFlightBytes = options.maxInFlightBytes ?? DEFAULT_IN_FLIGHT_BYTES;
   const origins = options.allowedOrigins ?? [];
@@ -87,7 +85,12 @@ export function createHandler(options: ZipkinReceiverOptions): Handler {
     const body = await readBody(request, compression, maxBodyBytes, holdWithin);
 
     const bodyBytes = body.bytes.length;
-    const { parts, spans, oddIds } = admitRequest(toOtlp(body.bytes, format), sink.partitions, tenant);
+    const task = {
+      format: format === 'json' ? 'zipkin_json' : 'zipkin_proto',
+      partitions: sink.partitions,
+      tenant,
+    } as const;
+    const { parts, spans, oddIds } = await admission.admit(body.bytes, task, () => response.destroyed);
     if (parts.length > 0) {
       hold(parts.reduce((sum, part) => sum + part.bytes.length, 0) - bodyBytes);
       body.bytes = EMPTY;
@@ -159,17 +162,4 @@ function formatOf(headers: IncomingHttpHeaders): Format {
   if (mediaType === 'application/x-protobuf') return 'protobuf';
   if (JSON_TYPES.has(mediaType)) return 'json';
   throw new Refusal('content_type', 'unsupported media type, supported: application/json, application/x-protobuf');
-}
-
-/** @throws Refusal `bad_json`, `bad_protobuf` */
-function toOtlp(body: Uint8Array, format: Format): Uint8Array {
-  try {
-    return format === 'json' ? transcodeZipkinJson(body) : transcodeZipkinProto(body);
-  } catch (error) {
-    if (!(error instanceof RecordDecodeError)) throw error;
-    throw new Refusal(format === 'json' ? 'bad_json' : 'bad_protobuf', error.message, {
-      field: error.where,
-      cause: error,
-    });
-  }
 }

@@ -380,3 +380,13 @@ test('canonical form is what protobufjs writes of the same request', () => {
   // protobufjs writes by declaration too, but the reference declares ascending.
   expect(Buffer.from(transcodeRequestObject(body))).toEqual(Buffer.from(encodeAs('Request', body)));
 });
+
+test('a caller may refuse a second parse, which 64-bit numbers without quotes need', () => {
+  const of = (time: string) =>
+    Buffer.from(`{"resourceSpans":[{"scopeSpans":[{"spans":[{"endTimeUnixNano":${time}}]}]}]}`);
+  const onSecondParse = () => {
+    throw new Error('no');
+  };
+  expect(() => transcodeJson(of('1760000000000000001'), { onSecondParse })).toThrow('no');
+  expect(() => transcodeJson(of('"1760000000000000001"'), { onSecondParse })).not.toThrow();
+});
