@@ -1,7 +1,7 @@
-// A real Prometheus for a test: its own data directory, a loopback port, remote-write receiver and exemplars on, native histograms
-// where a test wants them.
+// A real Prometheus for a test: its own data directory, a loopback port, remote-write receiver and exemplars on, native histograms and
+// other features where a test wants them.
 
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
@@ -17,6 +17,24 @@ export function prometheusBinary(): string | undefined {
     .find((path) => existsSync(path));
 }
 
+/** What the binary can do, by its own help: a build may have no version to go by. Nothing where there is none. */
+export function prometheusAbilities(): PrometheusAbilities {
+  const binary = prometheusBinary();
+  if (!binary) return { speaks2: false, storesStarts: false };
+  const { stdout, stderr } = spawnSync(binary, ['--help'], { encoding: 'utf8' });
+  const help = stdout + stderr;
+  return { speaks2: help.includes(ACCEPTED), storesStarts: help.includes('st-storage') };
+}
+
+export interface PrometheusAbilities {
+  /** Remote-write 2.0. */
+  speaks2: boolean;
+  /** Start timestamps of samples, and queries that go by them. */
+  storesStarts: boolean;
+}
+
+const ACCEPTED = '--web.remote-write-receiver.accepted-protobuf-messages';
+
 export interface Sample {
   labels: Record<string, string>;
   value: number;
@@ -24,19 +42,28 @@ export interface Sample {
 
 export interface PrometheusOptions {
   nativeHistograms?: boolean;
+  /** Further ones. Those that it doesn't know are ignored by it. */
+  features?: readonly string[];
+  /** The only message that its receiver takes, of a Prometheus that can be told so. */
+  accepts?: 'prometheus.WriteRequest' | 'io.prometheus.write.v2.Request';
 }
 
 export class Prometheus {
   readonly url: string;
   private readonly dir: string;
   private readonly port: number;
-  private readonly features: string;
+  private readonly flags: readonly string[];
   private process: ChildProcess | undefined;
 
-  private constructor(dir: string, port: number, { nativeHistograms = false }: PrometheusOptions) {
+  private constructor(
+    dir: string,
+    port: number,
+    { nativeHistograms = false, features = [], accepts }: PrometheusOptions,
+  ) {
     this.dir = dir;
     this.port = port;
-    this.features = `exemplar-storage${nativeHistograms ? ',native-histograms' : ''}`;
+    const all = ['exemplar-storage', ...(nativeHistograms ? ['native-histograms'] : []), ...features];
+    this.flags = [`--enable-feature=${all.join(',')}`, ...(accepts ? [`${ACCEPTED}=${accepts}`] : [])];
     this.url = `http://127.0.0.1:${port}`;
   }
 
@@ -61,7 +88,7 @@ export class Prometheus {
         `--storage.tsdb.path=${join(this.dir, 'data')}`,
         `--web.listen-address=127.0.0.1:${this.port}`,
         '--web.enable-remote-write-receiver',
-        `--enable-feature=${this.features}`,
+        ...this.flags,
         '--log.level=error',
       ],
       { stdio: 'ignore' },

@@ -1,4 +1,5 @@
-// The client against real receivers that speak only 1.0: Prometheus with native histograms, and VictoriaMetrics.
+// The client against real receivers: Prometheus with native histograms, of either protocol, and VictoriaMetrics, which speaks 1.0. What
+// a receiver of 1.0 can't do is asked of it as well: then the fallback must hold.
 
 import { setTimeout } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -16,9 +17,19 @@ import {
   type Series,
   type WriteOutcome,
 } from '../../src/index.ts';
-import { api, findBinary, instant, type Live, liveTitle, startPrometheus, startVictoriaMetrics } from './servers.ts';
+import {
+  abilitiesOf,
+  api,
+  findBinary,
+  instant,
+  type Live,
+  liveTitle,
+  startPrometheus,
+  startVictoriaMetrics,
+} from './servers.ts';
 
 const PROMETHEUS = findBinary('PROMETHEUS_BIN', 'prometheus');
+const { speaks2 } = abilitiesOf(PROMETHEUS);
 const VICTORIA = findBinary('VICTORIA_METRICS_BIN', 'victoria-metrics');
 
 function clientOf(live: Live, outcomes: WriteOutcome[]): RemoteWrite {
@@ -81,12 +92,19 @@ describe.skipIf(!PROMETHEUS)(
       await client.flush();
     }
 
-    it('find out that 2.0 is not understood, and lose nothing by it', async () => {
+    it('find out which protocol is understood, and lose nothing by it', async () => {
       const series = createSeries([['__name__', 'first_total']], { type: 'counter', help: 'The first.' });
       const nowMs = Date.now();
       await send(sample(series, 7, nowMs));
-      expect(outcomes[0]).toMatchObject({ protocol: '1.0', requests: 2, sent: { samples: 1 } });
-      expect(client.stats().protocol).toBe('1.0');
+      expect(outcomes[0]).toMatchObject({ sent: { samples: 1 }, failed: { samples: 0 }, refusals: [] });
+      if (speaks2) {
+        const written = { samples: 1, histograms: 0, exemplars: 0 };
+        expect(outcomes[0]).toMatchObject({ protocol: '2.0', requests: 1, written, metadata: { sent: 1, failed: 0 } });
+      } else {
+        expect(outcomes[0]).toMatchObject({ protocol: '1.0', requests: 2 });
+        expect(outcomes[0]).not.toHaveProperty('written');
+      }
+      expect(client.stats().protocol).toBe(speaks2 ? '2.0' : '1.0');
       expect((await instant(live.base, 'first_total', nowMs)).get('first_total')).toBe(7);
     });
 
@@ -180,46 +198,58 @@ describe.skipIf(!PROMETHEUS)(
           series: native,
           histogram: histogramOf([0.1, 0.25], 3),
           timestampMs: nowMs,
-          exemplars: exemplarsOf('of-a-histogram'),
+          exemplars: [...exemplarsOf('of-a-histogram'), createExemplar([['trace_id', 'another']], 0.5, nowMs)],
         },
       );
-      for (const [name, id] of [
-        ['classic_bucket', 'of-a-sample'],
-        ['native_with_exemplars', 'of-a-histogram'],
-      ] as const) {
-        const found = await api<{ exemplars: { labels: object; value: string; timestamp: number }[] }[]>(
+      const found = async (name: string) => {
+        const [start, end] = [String(nowMs / 1000 - 60), String(nowMs / 1000 + 60)];
+        const series = await api<{ exemplars: { labels: object; value: string; timestamp: number }[] }[]>(
           live.base,
           'query_exemplars',
-          { query: name, start: String(nowMs / 1000 - 60), end: String(nowMs / 1000 + 60) },
+          { query: name, start, end },
         );
-        expect(found.flatMap(({ exemplars }) => exemplars)).toEqual([
-          { labels: { trace_id: id }, value: '0.25', timestamp: nowMs / 1000 },
-        ]);
-      }
+        return series.flatMap(({ exemplars }) => exemplars);
+      };
+      const timestamp = nowMs / 1000;
+      expect(await found('classic_bucket')).toEqual([
+        { labels: { trace_id: 'of-a-sample' }, value: '0.25', timestamp },
+      ]);
+      // A receiver of 1.0 alone is from before there were several at one time.
+      expect(await found('native_with_exemplars')).toEqual([
+        { labels: { trace_id: 'of-a-histogram' }, value: '0.25', timestamp },
+        ...(speaks2 ? [{ labels: { trace_id: 'another' }, value: '0.5', timestamp }] : []),
+      ]);
     });
 
-    it('end series of samples and of histograms at their stale markers', async () => {
-      const [gauge, native] = ['ending_gauge', 'ending_native'].map((name) => createSeries([['__name__', name]]));
+    it('end series of samples and of histograms of every kind at their stale markers', async () => {
+      const histograms: Record<string, NativeHistogram> = {
+        ending_native: histogramOf([1, 2], 3),
+        ending_float_native: histogramOf([1, 2], 3, true),
+        ...(speaks2 && { ending_custom: customHistogram({ bounds: [1, 2], counts: [1, 2, 3], sum: 9 }) }),
+      };
+      const gauge = createSeries([['__name__', 'ending_gauge']]);
+      const natives = Object.keys(histograms).map((name) => createSeries([['__name__', name]]));
       const nowMs = Date.now();
-      await send(sample(gauge!, 1, nowMs - 2000), {
-        kind: 'histogram',
-        series: native!,
-        histogram: histogramOf([1, 2], 3),
-        timestampMs: nowMs - 2000,
-      });
       await send(
-        { kind: 'stale', series: gauge!, timestampMs: nowMs - 1000 },
-        { kind: 'stale_histogram', series: native!, timestampMs: nowMs - 1000 },
+        sample(gauge, 1, nowMs - 2000),
+        ...natives.map((series): Point => {
+          return { kind: 'histogram', series, histogram: histograms[series.labels[0]![1]]!, timestampMs: nowMs - 2000 };
+        }),
       );
-      for (const name of ['ending_gauge', 'ending_native']) {
+      await send(
+        { kind: 'stale', series: gauge, timestampMs: nowMs - 1000 },
+        ...natives.map((series): Point => ({ kind: 'stale_histogram', series, timestampMs: nowMs - 1000 })),
+      );
+      for (const name of ['ending_gauge', ...Object.keys(histograms)]) {
         const at = async (ms: number) =>
           (await api<{ result: unknown[] }>(live.base, 'query', { query: name, time: String(ms / 1000) })).result
             .length;
-        expect([await at(nowMs - 1500), await at(nowMs)], name).toEqual([1, 0]);
+        // The next evaluation is the one at the marker itself.
+        expect([await at(nowMs - 1001), await at(nowMs - 1000), await at(nowMs)], name).toEqual([1, 0, 0]);
       }
     });
 
-    it('lose only the series at fault of a batch, and drop only custom buckets', async () => {
+    it('lose only the series at fault of a batch, and custom buckets only where nobody has words for them', async () => {
       const sets = Array.from({ length: 500 }, (_, i) =>
         createSeries([
           ['__name__', 'batch_total'],
@@ -230,6 +260,7 @@ describe.skipIf(!PROMETHEUS)(
       await send(...sets.map((series, i) => sample(series, i, nowMs - 2000)));
       const before = client.stats();
       const custom = customHistogram({ bounds: [1, 2], counts: [1, 2, 3], sum: 9 });
+      outcomes.length = 0;
       await send(...sets.map((series, i) => sample(series, i + 1, i === 137 ? nowMs - 60_000 : nowMs - 1000)), {
         kind: 'histogram',
         series: createSeries([['__name__', 'custom']]),
@@ -239,7 +270,17 @@ describe.skipIf(!PROMETHEUS)(
       const after = client.stats();
       expect(after.sent.samples - before.sent.samples).toBe(499);
       expect(after.failed.samples - before.failed.samples).toBe(1);
-      expect(after.dropped.custom_buckets.histograms - before.dropped.custom_buckets.histograms).toBe(1);
+      const refusals = outcomes.flatMap((outcome) => outcome.refusals);
+      expect(refusals).toMatchObject([{ status: 400, message: expect.stringContaining('out of order sample') }]);
+      const sentHistograms = after.sent.histograms - before.sent.histograms;
+      const droppedHistograms = after.dropped.custom_buckets.histograms - before.dropped.custom_buckets.histograms;
+      expect([sentHistograms, droppedHistograms]).toEqual(speaks2 ? [1, 0] : [0, 1]);
+      if (speaks2) {
+        // One request for each of the four shards: nothing was searched for, the receiver has counted what it took.
+        expect(outcomes.map(({ requests }) => requests)).toEqual([1, 1, 1, 1]);
+        const written = outcomes.reduce((sum, outcome) => sum + outcome.written!.samples, 0);
+        expect(written).toBe(499);
+      }
       const stored = await instant(live.base, 'batch_total', nowMs, 'i');
       expect(sets.map((_, i) => stored.get(String(i)))).toEqual(sets.map((_, i) => (i === 137 ? i : i + 1)));
     });

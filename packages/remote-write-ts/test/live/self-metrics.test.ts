@@ -25,7 +25,10 @@ import { api, findBinary, liveTitle } from './servers.ts';
 const PROMETHEUS = findBinary('PROMETHEUS_BIN', 'prometheus');
 const WAIT = { timeout: 30_000, interval: 100 };
 
-/** Both forms of the alert: 2.x compares with the process's highest timestamp, 3.x with the queue's. */
+/**
+ * Each in its forms: of the failures, 3.16 divides by what was attempted; 2.x compares with the process's highest timestamp, 3.x since
+ * 3.7 with the queue's.
+ */
 const ALERTS = {
   failures: `
     (
@@ -35,6 +38,18 @@ const ALERTS = {
         (rate(prometheus_remote_storage_failed_samples_total{job="prometheus"}[5m]) or rate(prometheus_remote_storage_samples_failed_total{job="prometheus"}[5m]))
       +
         (rate(prometheus_remote_storage_succeeded_samples_total{job="prometheus"}[5m]) or rate(prometheus_remote_storage_samples_total{job="prometheus"}[5m]))
+      )
+    )
+    * 100
+    > 1`,
+  failuresIn3: `
+    (
+      (rate(prometheus_remote_storage_failed_samples_total{job="prometheus"}[5m]) or rate(prometheus_remote_storage_samples_failed_total{job="prometheus"}[5m]))
+    /
+      (
+        (rate(prometheus_remote_storage_failed_samples_total{job="prometheus"}[5m]) + rate(prometheus_remote_storage_succeeded_samples_total{job="prometheus"}[5m]))
+        or
+        rate(prometheus_remote_storage_samples_total{job="prometheus"}[5m])
       )
     )
     * 100
@@ -121,6 +136,7 @@ describe.skipIf(!PROMETHEUS)(liveTitle('the alerts of Prometheus', PROMETHEUS, '
     await expect.poll(() => ask('prometheus_remote_storage_samples_total > 0'), WAIT).toHaveProperty('size', 4);
     await feed(oldMs + 590_000);
     await expect.poll(() => firing('failures'), WAIT).toEqual(['refused']);
+    await expect.poll(() => firing('failuresIn3'), WAIT).toEqual(['refused']);
     await expect.poll(() => firing('behind'), WAIT).toEqual(['stuck']);
     await expect.poll(() => firing('behindIn3'), WAIT).toEqual(['stuck']);
     expect([...(await ask(ALERTS.behind)).values()]).toEqual([590]);
@@ -162,9 +178,12 @@ scrape_configs: [{ job_name: prometheus, static_configs: [{ targets: ['127.0.0.1
   const log = createInterface({ input: server.stderr! });
   const base = await new Promise<string>((resolve, reject) => {
     let address = '';
+    let isReady = false;
+    // In either order.
     log.on('line', (line) => {
-      address ||= /msg="Listening on" address=(\S+)/.exec(line)?.[1] ?? '';
-      if (line.includes('Server is ready')) resolve(`http://${address}`);
+      address ||= /msg="Listening on".* address=(\S+)/.exec(line)?.[1] ?? '';
+      isReady ||= line.includes('Server is ready');
+      if (isReady && address !== '') resolve(`http://${address}`);
     });
     log.once('close', () => reject(new Error(`${binary} ended before it was ready`)));
   });

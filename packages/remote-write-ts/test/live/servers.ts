@@ -1,6 +1,6 @@
 // Real receivers for live tests: found where they are installed, started on a free port with a folder of their own.
 
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
@@ -27,8 +27,34 @@ export function liveTitle(title: string, binary: string | undefined, variable: s
   return binary ? title : `${title} (skipped: no binary in ${variable}, at /usr/bin/${name} or in PATH)`;
 }
 
+/** What a Prometheus can do, by its own help: a build may have no version to go by. */
+export interface Abilities {
+  /** Remote-write 2.0, of which 1.0 is what the tests expect where it is missing. */
+  speaks2: boolean;
+  /** PromQL that goes by stored start timestamps. */
+  queriesStarts: boolean;
+}
+
+export function abilitiesOf(binary: string | undefined): Abilities {
+  if (binary === undefined) return { speaks2: false, queriesStarts: false };
+  const { stdout, stderr } = spawnSync(binary, ['--help'], { encoding: 'utf8' });
+  const help = stdout + stderr;
+  return {
+    speaks2: help.includes('--web.remote-write-receiver.accepted-protobuf-messages'),
+    queriesStarts: help.includes('use-start-timestamps'),
+  };
+}
+
+export interface PrometheusOptions {
+  /** Of its configuration file, instead of an empty one. */
+  config?: string;
+  flags?: string[];
+}
+
 export interface Live {
   base: string;
+  /** Where it keeps what is its own, `data` among it. */
+  dir: string;
   /** Kills it without a word. */
   kill(): Promise<void>;
   /** Starts it again, on the same port with the same data. */
@@ -37,9 +63,14 @@ export interface Live {
   remove(): Promise<void>;
 }
 
-export async function startPrometheus(binary: string, features: string): Promise<Live> {
+/** @param features that it doesn't know are ignored by it, with a line in its log. */
+export async function startPrometheus(
+  binary: string,
+  features: string,
+  { config = 'global: {}\n', flags = [] }: PrometheusOptions = {},
+): Promise<Live> {
   const dir = await mkdtemp(join(tmpdir(), 'remote-write-'));
-  await writeFile(join(dir, 'prometheus.yml'), 'global: {}\n');
+  await writeFile(join(dir, 'prometheus.yml'), config);
   return start(
     binary,
     dir,
@@ -49,6 +80,7 @@ export async function startPrometheus(binary: string, features: string): Promise
       `--config.file=${join(dir, 'prometheus.yml')}`,
       `--storage.tsdb.path=${join(dir, 'data')}`,
       `--web.listen-address=127.0.0.1:${port}`,
+      ...flags,
     ],
     'Server is ready to receive web requests',
   );
@@ -96,6 +128,7 @@ async function start(binary: string, dir: string, options: (port: number) => str
   await run();
   return {
     base: `http://127.0.0.1:${port}`,
+    dir,
     kill,
     restart: run,
     async remove() {
@@ -138,4 +171,15 @@ export async function instant(
     },
   );
   return new Map(result.map(({ metric, value }) => [metric[label] ?? '', Number(value[1])]));
+}
+
+/** The samples of a range, as `[milliseconds, value]`; of native histograms their counts. */
+export async function raw(base: string, selector: string, range: string, atMs: number): Promise<[number, number][]> {
+  const { result } = await api<{
+    result: { values?: [number, string][]; histograms?: [number, { count: string }][] }[];
+  }>(base, 'query', { query: `${selector}[${range}]`, time: String(atMs / 1000) });
+  return result.flatMap(({ values = [], histograms = [] }) => [
+    ...values.map(([seconds, value]): [number, number] => [Math.round(seconds * 1000), Number(value)]),
+    ...histograms.map(([seconds, { count }]): [number, number] => [Math.round(seconds * 1000), Number(count)]),
+  ]);
 }
