@@ -2,10 +2,10 @@
 
 import process from 'node:process';
 import { setTimeout as timer } from 'node:timers/promises';
-import { ClosedError, LabelError, type RemoteWrite } from 'remote-write-ts';
-import { LogSampler } from '../telemetry/index.ts';
+import { ClosedError, LabelError } from 'remote-write-ts';
 import { VERSION } from '../version.ts';
 import { openEndpoint } from './endpoint.ts';
+import type { Lanes } from './lanes.ts';
 import { parseOptions, type RelayFlags, USAGE } from './options.ts';
 import { renderOwnMetrics } from './own-metrics.ts';
 import { type OwnServer, startOwnServer } from './own-server.ts';
@@ -13,6 +13,7 @@ import { noCounts, runRelay } from './relay.ts';
 import { scrape } from './scrape.ts';
 import { SeriesTable } from './series-table.ts';
 import { type RelaySettings, SettingsError } from './settings.ts';
+import { troubleTeller } from './trouble.ts';
 
 export interface RelayIo {
   stdout: { write(text: string): unknown };
@@ -21,8 +22,6 @@ export interface RelayIo {
   signal?: AbortSignal;
 }
 
-/** The same trouble is said so often at most. */
-const TROUBLE_MS = 10_000;
 const USER_AGENT = `spanmill-rw-relay/${VERSION}`;
 
 /** Exit codes: 0 after a signal; 1 if the address can't be listened on; 2 for wrong flags or a wrong file. */
@@ -45,12 +44,8 @@ export async function relayCommand(args: readonly string[], io: RelayIo): Promis
 
 async function run({ settings, listen, flushDeadlineMs }: RelayFlags, io: RelayIo, log: (message: string) => void) {
   const { target } = settings;
-  const sampler = new LogSampler(TROUBLE_MS);
-  const onTrouble = (kind: string, message: string) => {
-    const held = sampler.admit(kind, Date.now());
-    if (held !== undefined) log(held === 0 ? message : `${message} (and ${held} more before)`);
-  };
-  const endpoint = openEndpoint(settings.endpoint, { userAgent: USER_AGENT, onTrouble });
+  const onTrouble = troubleTeller(log, Date.now);
+  const endpoint = openEndpoint(settings.endpoint, settings.endpointPlace, { userAgent: USER_AGENT, onTrouble });
   const table = openTable(target, endpoint);
   const counts = noCounts();
   const stop = new AbortController();
@@ -61,7 +56,7 @@ async function run({ settings, listen, flushDeadlineMs }: RelayFlags, io: RelayI
       server = await startOwnServer(listen, () =>
         renderOwnMetrics({
           counts,
-          endpoint: endpoint.stats(),
+          lanes: endpoint.stats(),
           remoteStorage: endpoint.metrics(),
           trackedSeries: table.size,
         }),
@@ -82,7 +77,7 @@ async function run({ settings, listen, flushDeadlineMs }: RelayFlags, io: RelayI
         intervalMs: target.intervalMs,
         table,
         scrape: (signal) => scrape({ ...target, userAgent: USER_AGENT, takesCreated }, signal),
-        append: (points) => endpoint.append(points),
+        append: (points, scrapeMs) => endpoint.append(points, scrapeMs),
         now: Date.now,
         sleep: (waitMs, signal) => timer(Math.max(0, waitMs), undefined, { signal }).catch(() => {}),
         onFailure: ({ reason, message }) => onTrouble(reason, `the scrape failed: ${message}`),
@@ -101,7 +96,7 @@ async function run({ settings, listen, flushDeadlineMs }: RelayFlags, io: RelayI
       // Points that never got into the full queue.
       if (!(error instanceof ClosedError)) throw error;
     });
-    const { samples } = endpoint.stats().dropped.closed;
+    const samples = endpoint.stats().reduce((sum, { dropped }) => sum + dropped.closed.samples, 0);
     if (samples > 0) log(`${samples} samples could not be delivered any more`);
     return 0;
   } finally {
@@ -111,7 +106,7 @@ async function run({ settings, listen, flushDeadlineMs }: RelayFlags, io: RelayI
 }
 
 /** @throws SettingsError for labels that no series could have. */
-function openTable({ labels, honorsTimestamps }: RelaySettings['target'], endpoint: RemoteWrite): SeriesTable {
+function openTable({ labels, honorsTimestamps }: RelaySettings['target'], endpoint: Lanes): SeriesTable {
   try {
     return new SeriesTable({
       target: labels,

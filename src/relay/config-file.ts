@@ -3,9 +3,9 @@
 
 import { readFileSync } from 'node:fs';
 import type { LabelPair, RemoteWriteOptions, Secret } from 'remote-write-ts';
-import { isNode, LineCounter, parseDocument } from 'yaml';
+import { isNode, isScalar, LineCounter, parseDocument, type Scalar, visit } from 'yaml';
 import { z } from 'zod';
-import { parseDuration } from '../config/index.ts';
+import { readDuration } from './duration.ts';
 import {
   DEFAULT_ACCEPT,
   DEFAULT_MAX_BYTES,
@@ -16,15 +16,27 @@ import {
 } from './settings.ts';
 
 const duration = z.string().transform((text, context) => {
-  const parsed = parseDuration(text);
-  if ('ok' in parsed && parsed.ok >= 1) return Math.round(parsed.ok);
-  context.addIssue({ code: 'custom', message: 'error' in parsed ? parsed.error : 'must be at least 1ms' });
+  const read = readDuration(text);
+  if (typeof read === 'number') return read;
+  context.addIssue({ code: 'custom', message: read.error });
   return z.NEVER;
 });
-/** YAML reads `1` and `true` as what they are; Prometheus takes them as text. */
-const text = z.union([z.string(), z.number(), z.boolean()]).transform(String);
+const text = z.string();
 const labels = z.record(z.string().min(1), text);
-const count = z.int().min(1);
+const externalLabels = labels.refine((of) => !Object.hasOwn(of, '__name__'), {
+  message: 'a metric has its own name',
+  path: ['__name__'],
+});
+const count = z
+  .string()
+  .regex(/^[1-9][\d_]*$/, 'must be a whole number, at least 1')
+  .transform((digits) => Number(digits.replaceAll('_', '')));
+/** As YAML 1.1 has them. */
+const flag = z.stringbool({
+  truthy: ['true', 'yes', 'on', 'y'],
+  falsy: ['false', 'no', 'off', 'n'],
+  error: 'must be true or false',
+});
 const only = <T extends z.ZodType>(item: T, what: string) =>
   z.array(item).length(1, `must have exactly one ${what}: a relay has no more`);
 
@@ -35,8 +47,8 @@ const scrapeConfig = z.object({
   metrics_path: z.string().startsWith('/').default('/metrics'),
   scheme: z.enum(['http', 'https']).default('http'),
   params: z.record(z.string(), z.array(text)).default({}),
-  honor_labels: z.boolean().default(false),
-  honor_timestamps: z.boolean().default(true),
+  honor_labels: flag.default(false),
+  honor_timestamps: flag.default(true),
   static_configs: only(z.object({ targets: only(z.string(), 'target'), labels: labels.default({}) }), 'entry'),
 });
 
@@ -46,7 +58,7 @@ const remoteWrite = z.object({
   protobuf_message: z
     .enum(['prometheus.WriteRequest', 'io.prometheus.write.v2.Request'])
     .default('prometheus.WriteRequest'),
-  send_exemplars: z.boolean().default(false),
+  send_exemplars: flag.default(false),
   remote_timeout: duration.default(30_000),
   headers: z.record(z.string(), text).default({}),
   basic_auth: z.object({ username: text, password: text.optional(), password_file: z.string().optional() }).optional(),
@@ -61,7 +73,7 @@ const remoteWrite = z.object({
   bearer_token_file: z.string().optional(),
   metadata_config: z
     .object({
-      send: z.boolean().default(true),
+      send: flag.default(true),
       send_interval: duration.default(60_000),
       max_samples_per_send: count.default(2_000),
     })
@@ -69,12 +81,12 @@ const remoteWrite = z.object({
   queue_config: z
     .object({
       capacity: count.optional(),
-      max_samples_per_send: count.max(MAX_PER_REQUEST).default(MAX_PER_REQUEST),
+      max_samples_per_send: count.default(MAX_PER_REQUEST),
       batch_send_deadline: duration.default(5_000),
       min_backoff: duration.default(30),
       max_backoff: duration.default(5_000),
-      retry_on_http_429: z.boolean().default(true),
-      sample_age_limit: z.union([z.literal('0s').transform(() => 0), duration]).default(0),
+      retry_on_http_429: flag.default(true),
+      sample_age_limit: z.union([z.enum(['0', '0s']).transform(() => 0), duration]).default(0),
     })
     .prefault({}),
 });
@@ -84,7 +96,7 @@ const schema = z.object({
     .object({
       scrape_interval: duration.default(60_000),
       scrape_timeout: duration.optional(),
-      external_labels: labels.default({}),
+      external_labels: externalLabels.default({}),
     })
     .prefault({}),
   scrape_configs: only(scrapeConfig, 'entry'),
@@ -108,9 +120,20 @@ export function readConfigFile(path: string): { settings: RelaySettings; warning
  */
 export function parseConfig(content: string, path: string): { settings: RelaySettings; warnings: string[] } {
   const lines = new LineCounter();
-  const document = parseDocument(content, { version: '1.1', merge: true, prettyErrors: false, lineCounter: lines });
+  // All scalars as they are written: `e2` may be a name, `no` a label's value, and only the key knows.
+  const document = parseDocument(content, {
+    version: '1.1',
+    schema: 'failsafe',
+    merge: true,
+    prettyErrors: false,
+    lineCounter: lines,
+  });
   const [broken] = document.errors;
   if (broken !== undefined) throw new SettingsError(`${path}:${lines.linePos(broken.pos[0]).line}: ${broken.message}`);
+  // A key with nothing behind it, as in Prometheus: what is left when all below it is commented out.
+  visit(document, {
+    Pair: (_, { value }) => (value === null || (isScalar(value) && isNull(value)) ? visit.REMOVE : undefined),
+  });
   const say = (at: readonly PropertyKey[], message: string) => {
     // The nearest place that exists: what is missing has none.
     let offset: number | undefined;
@@ -132,21 +155,27 @@ export function parseConfig(content: string, path: string): { settings: RelaySet
     throw new SettingsError(result.error.issues.map((issue) => say(issue.path, messageOf(issue))).join('\n'));
   }
   const warnings = unknownKeys(schema, root).map((at) => say(at, 'a relay has no such setting: ignored'));
-  return { settings: toSettings(result.data, (at, message) => new SettingsError(say(at, message))), warnings };
+  if (result.data.remote_write[0]!.queue_config.max_samples_per_send > MAX_PER_REQUEST) {
+    const at = ['remote_write', 0, 'queue_config', 'max_samples_per_send'];
+    warnings.push(say(at, `a relay sends no more than ${MAX_PER_REQUEST} at once: ${MAX_PER_REQUEST} is taken`));
+  }
+  return { settings: toSettings(result.data, say), warnings };
 }
 
 function toSettings(
   { global, scrape_configs, remote_write }: z.output<typeof schema>,
-  problem: (at: readonly PropertyKey[], message: string) => SettingsError,
+  say: (at: readonly PropertyKey[], message: string) => string,
 ): RelaySettings {
+  const problem = (at: readonly PropertyKey[], message: string) => new SettingsError(say(at, message));
   const scrape = scrape_configs[0]!;
   const write = remote_write[0]!;
   const { targets, labels: ownLabels } = scrape.static_configs[0]!;
   const intervalMs = scrape.scrape_interval ?? global.scrape_interval;
-  const statedMs = scrape.scrape_timeout ?? global.scrape_timeout;
-  if (statedMs !== undefined && statedMs > intervalMs) {
-    throw problem(['scrape_configs', 0, 'scrape_timeout'], 'is longer than scrape_interval');
-  }
+  const holdWithin = (at: readonly PropertyKey[], timeoutMs: number | undefined, limitMs: number) => {
+    if (timeoutMs !== undefined && timeoutMs > limitMs) throw problem(at, 'is longer than scrape_interval');
+  };
+  holdWithin(['global', 'scrape_timeout'], global.scrape_timeout, global.scrape_interval);
+  holdWithin(['scrape_configs', 0, 'scrape_timeout'], scrape.scrape_timeout, intervalMs);
   const address = targets[0]!;
   const url = URL.parse(`${scrape.scheme}://${address}${scrape.metrics_path}`);
   if (url === null || address === '' || /[/@?#\s]/.test(address)) {
@@ -158,12 +187,14 @@ function toSettings(
   const targetLabels = { job: scrape.job_name, instance: address, ...ownLabels };
   const queue = write.queue_config;
   return {
+    endpointPlace: say(['remote_write', 0], '').replace(/: $/, ''),
     target: {
       url,
       labels: { labels: filled(targetLabels), honorsPage: scrape.honor_labels },
       honorsTimestamps: scrape.honor_timestamps,
       intervalMs,
-      timeoutMs: statedMs ?? Math.min(DEFAULT_TIMEOUT_MS, intervalMs),
+      // The global one is for many targets, so that a shorter interval of one is no contradiction.
+      timeoutMs: scrape.scrape_timeout ?? Math.min(global.scrape_timeout ?? DEFAULT_TIMEOUT_MS, intervalMs),
       accept: DEFAULT_ACCEPT,
       maxBytes: DEFAULT_MAX_BYTES,
     },
@@ -187,7 +218,7 @@ function toSettings(
       },
       queue: {
         ...(queue.capacity !== undefined && { capacity: queue.capacity }),
-        maxSamplesPerSend: queue.max_samples_per_send,
+        maxSamplesPerSend: Math.min(queue.max_samples_per_send, MAX_PER_REQUEST),
         batchSendDeadlineMs: queue.batch_send_deadline,
       },
       ...authorization(write, (key) =>
@@ -223,6 +254,10 @@ function authorization(
       bearerToken: secret('bearer_token', bearer_token, bearer_token_file),
     }),
   };
+}
+
+function isNull({ type, value, tag }: Scalar): boolean {
+  return type === 'PLAIN' && tag === undefined && /^(|~|null|Null|NULL)$/.test(String(value));
 }
 
 function filled(of: Record<string, string>): LabelPair[] {

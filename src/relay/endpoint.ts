@@ -1,5 +1,6 @@
-// The receiver's side: a client with a relay's limits. One request is on its way at a time, so that nothing new is sent
-// between two attempts of something old; a refused batch isn't split, so that no refusal is answered by more requests.
+// The receiver's side: a client with a relay's limits for each lane. A lane has one request on its way at a time, so that
+// nothing new of it is sent between two attempts of something old; a refused batch isn't split, so that no refusal is answered
+// by more requests.
 
 import {
   createRemoteWrite,
@@ -9,9 +10,10 @@ import {
   type Transport,
   type WriteOutcome,
 } from 'remote-write-ts';
+import { type Lane, type Lanes, openLanes } from './lanes.ts';
 import { MAX_PER_REQUEST, SettingsError } from './settings.ts';
 
-/** Points that wait while the receiver doesn't answer, before scrapes are left out. */
+/** Points of a lane that wait while the receiver doesn't answer, before scrapes are left out. */
 const CAPACITY = 100_000;
 
 export interface EndpointHooks {
@@ -20,12 +22,40 @@ export interface EndpointHooks {
   onTrouble: (kind: string, message: string) => void;
 }
 
-/** @throws SettingsError for what can't work, but for the scheme of a URL: that is told, and nothing is delivered. */
-export function openEndpoint(options: Omit<RemoteWriteOptions, 'userAgent'>, hooks: EndpointHooks): RemoteWrite {
-  const { queue = {}, sendExemplars = true } = options;
+/** Behind the endpoint's name, so that its metrics are told apart; and in words. */
+const SUFFIX: Record<Lane, string> = { scraped: '', own_time: '-own-time', doubtful: '-doubtful-time' };
+const WORDS: Record<Lane, string> = {
+  scraped: 'samples',
+  own_time: 'samples with timestamps of their own',
+  doubtful: 'samples with timestamps more than 10m ahead or 1h old',
+};
+
+/**
+ * @param place for messages: where the options come from.
+ * @throws SettingsError for what can't work, but for the scheme of a URL: that is told, and nothing is delivered.
+ */
+export function openEndpoint(
+  options: Omit<RemoteWriteOptions, 'userAgent'>,
+  place: string,
+  hooks: EndpointHooks,
+): Lanes {
+  try {
+    return openLanes((lane) => openLane(options, lane, hooks));
+  } catch (error) {
+    if (error instanceof SenderError) throw new SettingsError(`${place}: ${error.message}`);
+    throw error;
+  }
+}
+
+/** @throws SenderError */
+function openLane(options: Omit<RemoteWriteOptions, 'userAgent'>, lane: Lane, hooks: EndpointHooks): RemoteWrite {
+  const { name = 'default', queue = {}, sendExemplars = true } = options;
   const perRequest = queue.maxSamplesPerSend ?? MAX_PER_REQUEST;
   const all: RemoteWriteOptions = {
     ...options,
+    name: `${name}${SUFFIX[lane]}`,
+    // The others are there for 1.0 only.
+    ...(lane !== 'scraped' && { protocol: '1.0' as const }),
     userAgent: hooks.userAgent,
     maxBisectRequests: 0,
     queue: {
@@ -40,18 +70,13 @@ export function openEndpoint(options: Omit<RemoteWriteOptions, 'userAgent'>, hoo
       if (result !== 'retry') return;
       hooks.onTrouble('retry', `trying again: ${status === undefined ? '' : `status ${status}: `}${error ?? ''}`);
     },
-    onOutcome: (outcome) => tellOutcome(outcome, hooks),
+    onOutcome: (outcome) => tellOutcome(outcome, lane, hooks),
     onWarning: (message) => hooks.onTrouble('warning', message),
   };
-  try {
-    const scheme = /^([a-z][a-z\d+.-]*):\/\//i.exec(options.url)?.[1]?.toLowerCase();
-    if (scheme === undefined || scheme === 'http' || scheme === 'https') return createRemoteWrite(all);
-    // As with Prometheus, such a URL is no reason not to run.
-    return createRemoteWrite({ ...all, url: 'http://unsupported.invalid/', transport: unsupported(scheme) });
-  } catch (error) {
-    if (error instanceof SenderError) throw new SettingsError(`remote-write: ${error.message}`);
-    throw error;
-  }
+  const scheme = /^([a-z][a-z\d+.-]*):\/\//i.exec(options.url)?.[1]?.toLowerCase();
+  if (scheme === undefined || scheme === 'http' || scheme === 'https') return createRemoteWrite(all);
+  // As with Prometheus, such a URL is no reason not to run.
+  return createRemoteWrite({ ...all, url: 'http://unsupported.invalid/', transport: unsupported(scheme) });
 }
 
 function unsupported(scheme: string): Transport {
@@ -61,10 +86,13 @@ function unsupported(scheme: string): Transport {
   };
 }
 
-function tellOutcome({ failed, dropped, refusals }: WriteOutcome, { onTrouble }: EndpointHooks): void {
+function tellOutcome({ failed, dropped, refusals }: WriteOutcome, lane: Lane, { onTrouble }: EndpointHooks): void {
+  const what = WORDS[lane];
   for (const { status, message } of refusals) {
-    onTrouble('refused', `the receiver refused samples, status ${status}: ${message}`);
+    onTrouble(`refused${SUFFIX[lane]}`, `the receiver refused ${what}, status ${status}: ${message}`);
   }
-  if (refusals.length === 0 && failed.samples > 0) onTrouble('failed', `${failed.samples} samples were not stored`);
+  if (refusals.length === 0 && failed.samples > 0) {
+    onTrouble(`failed${SUFFIX[lane]}`, `${failed.samples} ${what} were not stored`);
+  }
   if (dropped.too_old.samples > 0) onTrouble('too_old', `${dropped.too_old.samples} samples were too old to be sent`);
 }

@@ -2,8 +2,8 @@
 // those of Prometheus; those of Prometheus that mean nothing to a relay are accepted and said.
 
 import type { LabelPair } from 'remote-write-ts';
-import { parseDuration } from '../config/index.ts';
 import { readConfigFile } from './config-file.ts';
+import { readDuration } from './duration.ts';
 import {
   DEFAULT_ACCEPT,
   DEFAULT_MAX_BYTES,
@@ -89,8 +89,7 @@ export function parseOptions(args: readonly string[]): RelayFlags | 'help' {
   return {
     settings: read.settings,
     listen: listen === undefined ? undefined : readAddress(listen),
-    flushDeadlineMs:
-      deadline === undefined ? FLUSH_DEADLINE_MS : readDuration('storage.remote.flush-deadline', deadline),
+    flushDeadlineMs: deadline === undefined ? FLUSH_DEADLINE_MS : durationOf('storage.remote.flush-deadline', deadline),
     warnings: [...warnings, ...read.warnings],
   };
 }
@@ -129,9 +128,9 @@ function fromFlags(flags: ReadonlyMap<string, readonly string[]>): RelaySettings
   if (url.pathname === '/') url.pathname = '/metrics';
   readUrl('remote-write', receiver);
   const interval = one('interval');
-  const intervalMs = interval === undefined ? INTERVAL_MS : readDuration('interval', interval);
+  const intervalMs = interval === undefined ? INTERVAL_MS : durationOf('interval', interval);
   const timeout = one('timeout');
-  const timeoutMs = timeout === undefined ? Math.min(DEFAULT_TIMEOUT_MS, intervalMs) : readDuration('timeout', timeout);
+  const timeoutMs = timeout === undefined ? Math.min(DEFAULT_TIMEOUT_MS, intervalMs) : durationOf('timeout', timeout);
   if (timeoutMs > intervalMs) throw new SettingsError('--timeout is longer than --interval');
   const protocol = one('protocol') ?? 'auto';
   if (protocol !== 'auto' && protocol !== '1.0' && protocol !== '2.0') {
@@ -154,6 +153,7 @@ function fromFlags(flags: ReadonlyMap<string, readonly string[]>): RelaySettings
       maxBytes: DEFAULT_MAX_BYTES,
     },
     endpoint: { url: receiver, protocol, externalLabels: readLabels(flags.get('external-label') ?? []) },
+    endpointPlace: '--remote-write',
   };
 }
 
@@ -164,6 +164,7 @@ function readLabels(texts: readonly string[]): LabelPair[] {
     if (name === undefined || value === undefined) {
       throw new SettingsError(`--external-label is name=value, not "${text}"`);
     }
+    if (name === '__name__') throw new SettingsError('--external-label: a metric has its own name');
     labels.set(name, value);
   }
   return [...labels];
@@ -177,10 +178,10 @@ function readUrl(flag: string, text: string): URL {
   throw new SettingsError(`--${flag} needs an http or https URL without credentials`);
 }
 
-function readDuration(flag: string, text: string): number {
-  const parsed = parseDuration(text);
-  if ('ok' in parsed && parsed.ok >= 1) return Math.round(parsed.ok);
-  throw new SettingsError(`--${flag}: ${'error' in parsed ? parsed.error : 'must be at least 1ms'}`);
+function durationOf(flag: string, text: string): number {
+  const read = readDuration(text);
+  if (typeof read === 'number') return read;
+  throw new SettingsError(`--${flag}: ${read.error}`);
 }
 
 function readAddress(text: string): { host: string; port: number } {

@@ -6,8 +6,9 @@ import type { RelayCounts } from './relay.ts';
 
 export interface OwnState {
   counts: RelayCounts;
-  endpoint: RemoteWriteStats;
-  /** Of the same endpoint, from `metrics()`. */
+  /** Of the endpoint's lanes. */
+  lanes: readonly RemoteWriteStats[];
+  /** Of the same ones, from `metrics()`. */
   remoteStorage: readonly MetricFamily[];
   trackedSeries: number;
 }
@@ -64,32 +65,32 @@ export const OWN_METRICS: readonly OwnMetric[] = [
     type: 'counter',
     help: 'Samples and stale markers by fate.',
     label: 'fate',
-    values: ({ endpoint }) => fates(endpoint, 'samples'),
+    values: ({ lanes }) => fates(lanes, 'samples'),
   },
   {
     name: 'spanmill_relay_exemplars_total',
     type: 'counter',
     help: 'Exemplars by fate.',
     label: 'fate',
-    values: ({ endpoint }) => fates(endpoint, 'exemplars'),
+    values: ({ lanes }) => fates(lanes, 'exemplars'),
   },
   {
     name: 'spanmill_relay_requests_total',
     type: 'counter',
     help: 'Requests by outcome; retry counts attempts that were repeated.',
     label: 'outcome',
-    values: ({ endpoint: { requests } }) => ({
-      accepted: requests.accepted,
-      refused: requests.refused,
-      aborted: requests.aborted,
-      retry: requests.retries,
+    values: ({ lanes }) => ({
+      accepted: sumOf(lanes, ({ requests }) => requests.accepted),
+      refused: sumOf(lanes, ({ requests }) => requests.refused),
+      aborted: sumOf(lanes, ({ requests }) => requests.aborted),
+      retry: sumOf(lanes, ({ requests }) => requests.retries),
     }),
   },
   {
     name: 'spanmill_relay_pending_samples',
     type: 'gauge',
     help: 'Samples that wait to be sent.',
-    values: ({ endpoint }) => endpoint.pending + endpoint.blocked,
+    values: ({ lanes }) => sumOf(lanes, ({ pending, blocked }) => pending + blocked),
   },
 ];
 
@@ -105,11 +106,15 @@ export function renderOwnMetrics(state: OwnState): string {
   return renderMetrics([...own, ...state.remoteStorage]);
 }
 
-function fates({ sent, failed, dropped }: RemoteWriteStats, kind: 'samples' | 'exemplars'): Record<string, number> {
+function fates(lanes: readonly RemoteWriteStats[], kind: 'samples' | 'exemplars'): Record<string, number> {
   return {
-    sent: sent[kind],
-    failed: failed[kind],
-    too_old: dropped.too_old[kind],
-    closed: dropped.closed[kind],
+    sent: sumOf(lanes, ({ sent }) => sent[kind]),
+    failed: sumOf(lanes, ({ failed }) => failed[kind]),
+    too_old: sumOf(lanes, ({ dropped }) => dropped.too_old[kind]),
+    closed: sumOf(lanes, ({ dropped }) => dropped.closed[kind]),
   };
+}
+
+function sumOf(lanes: readonly RemoteWriteStats[], pick: (lane: RemoteWriteStats) => number): number {
+  return lanes.reduce((sum, lane) => sum + pick(lane), 0);
 }

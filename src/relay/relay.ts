@@ -11,7 +11,7 @@ export interface RelayOptions {
   table: SeriesTable;
   scrape: (signal: AbortSignal) => Promise<Sample[]>;
   /** Resolves when the points are queued. Rejects when the queue has been closed. */
-  append: (points: readonly Point[]) => Promise<void>;
+  append: (points: readonly Point[], scrapeMs: number) => Promise<void>;
   /** Milliseconds since the Unix epoch. */
   now: () => number;
   sleep: (waitMs: number, signal: AbortSignal) => Promise<void>;
@@ -46,7 +46,7 @@ export async function runRelay(options: RelayOptions, counts: RelayCounts, signa
     scrapeMs = Math.max(now(), scrapeMs + 1);
     const points = await once(options, counts, scrapeMs, signal);
     if (signal.aborted) return;
-    await append(points);
+    await append(points, scrapeMs);
     dueMs += intervalMs;
     const late = Math.floor((now() - dueMs) / intervalMs);
     if (late > 0) {
@@ -69,13 +69,13 @@ async function once(
   const durationSeconds = () => Math.max(0, now() - startedMs) / 1000;
   try {
     const samples = await scrape(signal);
-    const report = { isUp: true, durationSeconds: durationSeconds(), samples: samples.length };
-    const { points, staleMarkers, discarded } = table.take(samples, scrapeMs);
+    const scraped = { isUp: true, durationSeconds: durationSeconds(), samples: samples.length };
+    const { points, newSeries, staleMarkers, discarded } = table.take(samples, scrapeMs);
     counts.scrapes.ok++;
     counts.samples += samples.length;
     counts.staleMarkers += staleMarkers;
     for (const reason of Object.keys(discarded) as (keyof Discarded)[]) counts.discarded[reason] += discarded[reason];
-    return points.concat(table.report(report, scrapeMs));
+    return points.concat(table.report({ ...scraped, newSeries }, scrapeMs));
   } catch (error) {
     if (signal.aborted) return [];
     if (!(error instanceof ScrapeError)) throw error;
@@ -83,6 +83,7 @@ async function once(
     onFailure(error);
     const stale = table.endAll(scrapeMs);
     counts.staleMarkers += stale.length;
-    return stale.concat(table.report({ isUp: false, durationSeconds: durationSeconds(), samples: 0 }, scrapeMs));
+    const report = { isUp: false, durationSeconds: durationSeconds(), samples: 0, newSeries: 0 };
+    return stale.concat(table.report(report, scrapeMs));
   }
 }

@@ -1,6 +1,8 @@
 // One GET of the page, within a time and a size. What goes wrong is a ScrapeError with a reason of a closed list.
 
+import type { Readable } from 'node:stream';
 import { ExpositionError, formatOf, parsePage, type Sample } from './exposition/index.ts';
+import { fetchPage } from './fetch-page.ts';
 
 /**
  * - `unreachable`: no answer, or one that broke off.
@@ -42,20 +44,18 @@ export async function scrape(options: ScrapeOptions, signal: AbortSignal): Promi
   const { url, timeoutMs, accept, userAgent, takesCreated, maxBytes } = options;
   const timeout = AbortSignal.timeout(timeoutMs);
   try {
-    const response = await fetch(url, {
-      headers: {
-        accept,
-        'user-agent': userAgent,
-        'x-prometheus-scrape-timeout-seconds': String(timeoutMs / 1000),
-      },
-      signal: AbortSignal.any([signal, timeout]),
-    });
-    if (response.status !== 200) {
-      await response.body?.cancel();
-      throw new ScrapeError('bad_status', `the target answered ${response.status}`);
+    const headers = {
+      accept,
+      'user-agent': userAgent,
+      'x-prometheus-scrape-timeout-seconds': String(timeoutMs / 1000),
+    };
+    const { status, contentType, body } = await fetchPage(url, headers, AbortSignal.any([signal, timeout]));
+    if (status !== 200) {
+      body.destroy();
+      throw new ScrapeError('bad_status', `the target answered ${status}`);
     }
-    const bytes = await readBody(response, maxBytes);
-    return parsePage(bytes, { format: formatOf(response.headers.get('content-type')), takesCreated });
+    const bytes = await readBody(body, maxBytes);
+    return parsePage(bytes, { format: formatOf(contentType), takesCreated });
   } catch (error) {
     if (error instanceof ScrapeError) throw error;
     if (error instanceof ExpositionError) throw new ScrapeError('malformed', error.message);
@@ -65,10 +65,10 @@ export async function scrape(options: ScrapeOptions, signal: AbortSignal): Promi
   }
 }
 
-async function readBody(response: Response, maxBytes: number): Promise<Uint8Array> {
+async function readBody(body: Readable, maxBytes: number): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let size = 0;
-  for await (const chunk of response.body ?? []) {
+  for await (const chunk of body as AsyncIterable<Buffer>) {
     size += chunk.length;
     // Leaving the loop gives up the rest.
     if (size > maxBytes) throw new ScrapeError('too_large', `the page has more than ${maxBytes} bytes`);
@@ -77,8 +77,9 @@ async function readBody(response: Response, maxBytes: number): Promise<Uint8Arra
   return Buffer.concat(chunks, size);
 }
 
-// fetch hides what happened one level below.
+// Where a host has several addresses, what happened is one level below.
 function causeOf(error: unknown): string {
-  const { cause, message } = error as Error;
-  return cause instanceof Error && cause.message !== '' ? cause.message : message;
+  const { message, code } = error as NodeJS.ErrnoException;
+  const [first] = error instanceof AggregateError ? (error.errors as Error[]) : [];
+  return first?.message || message || code || 'no answer';
 }

@@ -24,6 +24,8 @@ export interface Discarded {
 
 export interface Taken {
   points: Point[];
+  /** Series that the scrape before didn't have. */
+  newSeries: number;
   staleMarkers: number;
   discarded: Discarded;
 }
@@ -33,6 +35,7 @@ export interface Report {
   isUp: boolean;
   durationSeconds: number;
   samples: number;
+  newSeries: number;
 }
 
 interface Tracked {
@@ -49,6 +52,9 @@ const REPORTED: readonly [name: string, value: (report: Report) => number][] = [
   ['up', ({ isUp }) => (isUp ? 1 : 0)],
   ['scrape_duration_seconds', ({ durationSeconds }) => durationSeconds],
   ['scrape_samples_scraped', ({ samples }) => samples],
+  // Nothing is relabelled; dashboards and alerts ask for this one.
+  ['scrape_samples_post_metric_relabeling', ({ samples }) => samples],
+  ['scrape_series_added', ({ newSeries }) => newSeries],
 ];
 
 export class SeriesTable {
@@ -75,6 +81,7 @@ export class SeriesTable {
     this.#scrape++;
     const points: Point[] = [];
     const discarded: Discarded = { duplicate: 0, notNewer: 0, longExemplars: 0 };
+    const knownBefore = this.#tracked.size;
     for (const sample of samples) {
       const tracked = this.#track(sample);
       if (tracked === undefined) {
@@ -91,8 +98,9 @@ export class SeriesTable {
       tracked.lastMs = timestampMs;
       points.push(this.#point(tracked, sample, timestampMs, discarded));
     }
+    const newSeries = this.#tracked.size - knownBefore;
     const stale = this.#end(scrapeMs, ({ scrape }) => scrape < this.#scrape);
-    return { points: points.concat(stale), staleMarkers: stale.length, discarded };
+    return { points: points.concat(stale), newSeries, staleMarkers: stale.length, discarded };
   }
 
   /** Ends all series: the target says nothing any more. */

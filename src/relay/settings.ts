@@ -16,6 +16,8 @@ export interface RelaySettings {
     maxBytes: number;
   };
   endpoint: Omit<RemoteWriteOptions, 'userAgent'>;
+  /** Where the endpoint is described, for messages: a flag, or a line of a file. */
+  endpointPlace: string;
 }
 
 export const DEFAULT_MAX_BYTES = 256 * 1024 * 1024;

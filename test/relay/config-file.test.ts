@@ -3,6 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parseConfig } from '../../src/relay/config-file.ts';
+import { readDuration } from '../../src/relay/duration.ts';
+import { openEndpoint } from '../../src/relay/endpoint.ts';
 import { parseOptions } from '../../src/relay/options.ts';
 import { SettingsError } from '../../src/relay/settings.ts';
 
@@ -140,6 +142,101 @@ ${WRITE}    queue_config: { max_shards: 7 }
     ]);
   });
 
+  it.each(['e2', '1e3', '007', '0x10', '1_000', 'yes', 'on', 'True', '1.0', '12:30', '2001-01-01', '.inf', '"a"'])(
+    'has text where Prometheus has it, as it is written: %s',
+    (written) => {
+      const { settings } = read(`global: { external_labels: { y: ${written} } }
+scrape_configs:
+  - job_name: ${written}
+    params: { no: [${written}] }
+    static_configs: [{ targets: ['a:1'], labels: { 1: ${written} } }]
+${WRITE}    name: ${written}
+    headers: { X-A: ${written} }
+    basic_auth: { username: ${written}, password: ${written} }
+`);
+      const text = written.replaceAll('"', '');
+      expect(settings.target.labels.labels.filter(([name]) => name !== 'instance').sort()).toEqual([
+        ['1', text],
+        ['job', text],
+      ]);
+      expect([...settings.target.url.searchParams]).toEqual([['no', text]]);
+      expect(settings.endpoint).toMatchObject({
+        name: text,
+        externalLabels: [['y', text]],
+        headers: { 'X-A': text },
+        basicAuth: { username: text, password: text },
+      });
+    },
+  );
+
+  it('has the words of YAML 1.1 for yes and no, and merges', () => {
+    const yaml = `${SCRAPE}    honor_labels: Yes
+    honor_timestamps: OFF
+    <<: &more { scheme: https }
+${WRITE}    send_exemplars: on
+    queue_config: { capacity: 1_000 }
+`;
+    const { settings, warnings } = read(yaml);
+    expect(warnings).toEqual([]);
+    expect(settings).toMatchObject({
+      target: { honorsTimestamps: false, labels: { honorsPage: true } },
+      endpoint: { sendExemplars: true, queue: { capacity: 1_000 } },
+    });
+    expect(settings.target.url.protocol).toBe('https:');
+  });
+
+  it.each<[yaml: string, said: RegExp]>([
+    ['headers: { "a b": c }', /^p.yml:5: remote_write\[0\]: a header has an illegal name/],
+    ['headers: { Host: c }', /^p.yml:5: remote_write\[0\]: header host can't be set/],
+    ['queue_config: { min_backoff: 9s, max_backoff: 1s }', /^p.yml:5: remote_write\[0\]: maxBackoffMs/],
+    ['name: x\n  - url: u', /exactly one/],
+  ])('with %j has the place in the message', (yaml, said) => {
+    const hooks = { userAgent: 'test/1', onTrouble: () => {} };
+    const open = () => {
+      const { settings } = read(`${SCRAPE}${WRITE}    ${yaml}\n`);
+      return openEndpoint(settings.endpoint, settings.endpointPlace, hooks);
+    };
+    expect(failure(open)).toMatch(said);
+  });
+
+  it('may leave a key empty, as if it were not there', () => {
+    const yaml = `global:
+rule_files:
+${SCRAPE}    params:
+    scheme: ~
+    scrape_interval:
+${WRITE}    headers:
+    basic_auth:
+    queue_config:
+    metadata_config: { send: , send_interval: 2m }
+`;
+    const { settings, warnings } = read(yaml);
+    const plain = read(`${SCRAPE}${WRITE}    metadata_config: { send_interval: 2m }\n`);
+    expect({ ...settings, endpointPlace: '' }).toEqual({ ...plain.settings, endpointPlace: '' });
+    expect(warnings).toEqual([]);
+    const labels = read(`global: { external_labels: { a: x, none: } }\n${SCRAPE}${WRITE}`).settings.endpoint
+      .externalLabels;
+    expect(labels).toEqual([['a', 'x']]);
+  });
+
+  it.each<[global: string, job: string, timeoutMs: number]>([
+    ['scrape_interval: 30s, scrape_timeout: 10s', 'scrape_interval: 1s', 1_000],
+    ['scrape_interval: 30s, scrape_timeout: 20s', 'scrape_interval: 25s', 20_000],
+    ['scrape_interval: 30s, scrape_timeout: 20s', 'scrape_timeout: 25s', 25_000],
+    ['scrape_interval: 5s', 'scheme: http', 5_000],
+  ])('with global %s and %s times out as Prometheus would', (global, job, timeoutMs) => {
+    const { settings } = read(`global: { ${global} }\n${SCRAPE}    ${job}\n${WRITE}`);
+    expect(settings.target.timeoutMs).toBe(timeoutMs);
+  });
+
+  it('that wants larger requests than a relay makes gets the largest, and is told so', () => {
+    const { settings, warnings } = read(`${SCRAPE}${WRITE}    queue_config: { max_samples_per_send: 5000 }\n`);
+    expect(settings.endpoint.queue!.maxSamplesPerSend).toBe(2_000);
+    expect(warnings).toEqual([
+      'p.yml:6: remote_write[0].queue_config.max_samples_per_send: a relay sends no more than 2000 at once: 2000 is taken',
+    ]);
+  });
+
   it.each<[string, RegExp]>([
     ['', /scrape_configs: .*\n.*remote_write: /],
     [SCRAPE, /p.yml: remote_write: /],
@@ -155,7 +252,18 @@ ${WRITE}    queue_config: { max_shards: 7 }
     [`${SCRAPE}    scheme: ftp\n${WRITE}`, /scheme/],
     [`${SCRAPE}${WRITE}    protobuf_message: v2\n`, /p.yml:6: remote_write\[0\].protobuf_message/],
     [`${SCRAPE}${WRITE}    basic_auth: { username: u }\n`, /basic_auth: needs a secret or a file/],
-    [`${SCRAPE}${WRITE}    queue_config: { max_samples_per_send: 5000 }\n`, /max_samples_per_send/],
+    [
+      `global: { scrape_timeout: 2m }\n${SCRAPE}${WRITE}`,
+      /p.yml:1: global.scrape_timeout: is longer than scrape_interval/,
+    ],
+    [
+      `global:\n  external_labels:\n    __name__: x\n${SCRAPE}${WRITE}`,
+      /p.yml:3: global.external_labels.__name__: a metric has its own name/,
+    ],
+    [`${SCRAPE}    honor_labels: maybe\n${WRITE}`, /p.yml:4: .*honor_labels: must be true or false/],
+    [`${SCRAPE}${WRITE}    queue_config: { capacity: 0 }\n`, /p.yml:6: .*capacity: must be a whole number/],
+    [`${SCRAPE}${WRITE}    queue_config: { capacity: 1.5 }\n`, /p.yml:6: .*capacity: must be a whole number/],
+    [`${SCRAPE}remote_write:\n  - url:\n`, /p.yml:5: remote_write\[0\].url: /],
     ['a: [', /^p.yml:1: /],
     ['a: *b', /^p.yml/],
     ['- a', /./],
@@ -266,10 +374,39 @@ describe('the command line', () => {
     [[...URLS, '--timeout', '20s'], /longer than --interval/],
     [[...URLS, '--protocol', '3'], /--protocol is/],
     [[...URLS, '--external-label', 'a'], /name=value/],
+    [[...URLS, '--external-label', '__name__=a'], /its own name/],
     [[...URLS, '--honor-labels=x'], /has no value/],
     [[...URLS, '--web.listen-address', '80'], /host:port/],
     [[...URLS, '--web.listen-address', 'a:99999'], /host:port/],
   ])('is refused with one line: %j', (args, message) => {
     expect(failure(() => parseOptions(args))).toMatch(message);
+  });
+});
+
+describe('a duration', () => {
+  it.each<[string, number]>([
+    ['500ms', 500],
+    ['15s', 15_000],
+    ['1.5s', 1_500],
+    ['1h30m', 5_400_000],
+    ['7d', 604_800_000],
+    ['2w', 1_209_600_000],
+    ['1y', 31_536_000_000],
+    ['0.6ms', 1],
+  ])('%s is read', (text, ms) => {
+    expect(readDuration(text)).toBe(ms);
+  });
+
+  it.each<[string, RegExp]>([
+    ['5', /did you mean 5s/],
+    ['0', /at least 1ms/],
+    ['0s', /at least 1ms/],
+    ['', /no duration/],
+    ['5x', /no duration/],
+    ['-5s', /no duration/],
+    ['5s ', /no duration/],
+    ['5s5', /no duration/],
+  ])('%j is none', (text, error) => {
+    expect(readDuration(text)).toMatchObject({ error: expect.stringMatching(error) });
   });
 });

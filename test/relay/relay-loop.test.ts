@@ -79,14 +79,22 @@ describe('the loop', () => {
     expect(counts).toMatchObject({ scrapes: { ok: 3, skipped: 0 }, samples: 3 });
   });
 
-  it('says of each scrape whether it went well, how long it took, and how many samples there were', async () => {
-    const { batches, failures, counts } = await run([{ page: 'a 1\nb 2', scrapeMs: 250 }, { scrapeMs: 500 }, {}]);
+  it('says of each scrape whether it went well, how long it took, and how many samples and new series there were', async () => {
+    const { batches, failures, counts } = await run([
+      { page: 'a 1\nb 2', scrapeMs: 250 },
+      { scrapeMs: 500 },
+      {},
+      { page: 'a 1\na 1' },
+      { page: 'a 1\nb 2\nc 3' },
+    ]);
     expect(values(batches[0]!)).toEqual([
       ['a', 1, 10_000],
       ['b', 2, 10_000],
       ['up', 1, 10_000],
       ['scrape_duration_seconds', 0.25, 10_000],
       ['scrape_samples_scraped', 2, 10_000],
+      ['scrape_samples_post_metric_relabeling', 2, 10_000],
+      ['scrape_series_added', 2, 10_000],
     ]);
     expect(values(batches[1]!)).toEqual([
       ['a', 'stale', 11_000],
@@ -94,14 +102,20 @@ describe('the loop', () => {
       ['up', 0, 11_000],
       ['scrape_duration_seconds', 0.5, 11_000],
       ['scrape_samples_scraped', 0, 11_000],
+      ['scrape_samples_post_metric_relabeling', 0, 11_000],
+      ['scrape_series_added', 0, 11_000],
     ]);
     expect(values(batches[2]!).map(([name]) => name)).toEqual([
       'up',
       'scrape_duration_seconds',
       'scrape_samples_scraped',
+      'scrape_samples_post_metric_relabeling',
+      'scrape_series_added',
     ]);
+    const added = batches.map((points) => values(points).find(([name]) => name === 'scrape_series_added')![1]);
+    expect(added).toEqual([2, 0, 0, 1, 2]);
     expect(failures).toEqual(['bad_status', 'bad_status']);
-    expect(counts).toMatchObject({ scrapes: { ok: 1, bad_status: 2 }, staleMarkers: 2 });
+    expect(counts).toMatchObject({ scrapes: { ok: 3, bad_status: 2 }, staleMarkers: 2 });
   });
 
   it('leaves out what was due while the queue was full, and goes on in step', async () => {

@@ -93,10 +93,12 @@ describe('series from scrape to scrape', () => {
     const { points, discarded } = take('up 5\nup{x="1"} 6', 1_000);
     expect(shown(points)).toEqual([['up{"x":"1"}', 6, 1_000]]);
     expect(discarded.duplicate).toBe(1);
-    expect(shown(series.report({ isUp: false, durationSeconds: 0.5, samples: 7 }, 1_000))).toEqual([
+    expect(shown(series.report({ isUp: false, durationSeconds: 0.5, samples: 7, newSeries: 3 }, 1_000))).toEqual([
       ['up', 0, 1_000],
       ['scrape_duration_seconds', 0.5, 1_000],
       ['scrape_samples_scraped', 7, 1_000],
+      ['scrape_samples_post_metric_relabeling', 7, 1_000],
+      ['scrape_series_added', 3, 1_000],
     ]);
   });
 

@@ -24,6 +24,7 @@ export interface RelayOptions {
   target: Target;
   writeUrl: string;
   protocol?: '1.0' | '2.0';
+  /** Also the time that a scrape may take: not so little that a busy machine can't answer within it. */
   interval?: string;
   /** Further YAML of `remote_write[0]`, as lines without indentation. */
   write?: string[];
@@ -41,7 +42,7 @@ export function closeRelays(): void {
 }
 
 export function startRelay(options: RelayOptions): RelayProcess {
-  const { target, writeUrl, protocol = '2.0', interval = '100ms', write = [], scrape = [], flags = [] } = options;
+  const { target, writeUrl, protocol = '2.0', interval = '250ms', write = [], scrape = [], flags = [] } = options;
   const dir = mkdtempSync(join(tmpdir(), 'spanmill-relay-'));
   const file = join(dir, 'prometheus.yml');
   const message = protocol === '2.0' ? 'io.prometheus.write.v2.Request' : 'prometheus.WriteRequest';
@@ -51,7 +52,7 @@ export function startRelay(options: RelayOptions): RelayProcess {
   scrape_interval: ${interval}
 scrape_configs:
   - job_name: test
-    scrape_protocols: [OpenMetricsText1.0.0, PrometheusText0.0.4]
+    scrape_protocols: [PrometheusProto, OpenMetricsText1.0.0, PrometheusText0.0.4]
     static_configs:
       - targets: ['${target.address}']
 ${scrape.map((line) => `    ${line}\n`).join('')}

@@ -6,7 +6,13 @@ import type { MockRequest, MockSeries } from '../../../packages/remote-write-ts/
 
 export type Protocol = '1.0' | '2.0';
 /** Of a relay about its scrapes. */
-export const REPORT_NAMES = ['up', 'scrape_duration_seconds', 'scrape_samples_scraped'];
+export const REPORT_NAMES = [
+  'up',
+  'scrape_duration_seconds',
+  'scrape_samples_scraped',
+  'scrape_samples_post_metric_relabeling',
+  'scrape_series_added',
+];
 const MINUTE_MS = 60_000;
 
 export function holdToRules({ protocol, method, headers, body, series, v2, atMs }: MockRequest): void {

@@ -48,3 +48,8 @@ export const page = (...lines: string[]) => `${lines.join('\n')}\n# EOF\n`;
 export function value(series: MockSeries[], name: string): number | undefined {
   return named(series, name)[0]?.samples[0]?.value;
 }
+
+/** Of the latest sample: what the first scrape says may be that a busy machine was too slow. */
+export function latest(series: MockSeries[], name: string): number | undefined {
+  return named(series, name).at(-1)?.samples.at(-1)?.value;
+}
