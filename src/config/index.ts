@@ -29,7 +29,7 @@ export { OverridesWatch, type OverridesWatchOptions } from './overrides-watch.ts
 export { KIND_NAMES, type PolicyKey, parsePolicyKey, STATUS_NAMES } from './policy-key.ts';
 export { ConfigError, type Problem, problemLine } from './problem.ts';
 export { resolveReference } from './reference.ts';
-export { compileRegex } from './regex.ts';
+export { compileRegex, compileWholeRegex, type Regex, type RegexMatch } from './regex.ts';
 export { resolveTenant, resolveTenants } from './resolve.ts';
 export { nearestTempoFlag, type TempoFlag, tempoFlag } from './tempo-flags.ts';
 export type * from './tenant.ts';

@@ -3,6 +3,7 @@
 // on: `find` runs for every span then, and allocates only for what was not there before.
 
 import { ByteTable, utf8, utf8Text } from '../bytes/index.ts';
+import { compileWholeRegex, type Regex } from '../config/index.ts';
 import type { SpanBatch } from '../otlp/index.ts';
 import { EMPTY_SYMBOL } from '../registry/index.ts';
 import { compactLabels, encodeLabelSet, type LabelPair } from './label-set.ts';
@@ -47,7 +48,7 @@ interface Part {
 
 export class OtelOpenLabels {
   private readonly context: ProcessorContext;
-  private readonly patterns: RegExp[];
+  private readonly patterns: Regex[];
   /** By the first byte of a name: may it match? */
   private readonly firstBytes: Uint8Array;
   private readonly except: ReadonlySet<string> | undefined;
@@ -74,7 +75,7 @@ export class OtelOpenLabels {
   /** @param reserved labels that no attribute may have: others set them, over those of the row */
   constructor(context: ProcessorContext, labels: OtelLabels, reserved: ReadonlySet<string>) {
     this.context = context;
-    this.patterns = labels.globs.map(({ pattern }) => new RegExp(pattern, 'su'));
+    this.patterns = labels.globs.map(({ pattern }) => compileWholeRegex(pattern));
     this.firstBytes = firstBytesOf(labels.globs.map(({ glob }) => glob));
     this.except = labels.resourceExcept && new Set(labels.resourceExcept);
     this.reserved = reserved;

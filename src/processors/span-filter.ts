@@ -2,11 +2,12 @@
 // all includes must match; without those a span is kept unless there was an include_any.
 
 import { utf8, utf8Text } from '../bytes/index.ts';
-import { compileRegex, type FilterPolicy, type PolicyMatch, parsePolicyKey } from '../config/index.ts';
+import { compileRegex, type FilterPolicy, type PolicyMatch, parsePolicyKey, type Regex } from '../config/index.ts';
 import type { SpanBatch } from '../otlp/index.ts';
 import { boolValue, doubleValue, intValue, stringValue, valueText } from '../otlp/index.ts';
 import { kindName, statusName } from './names.ts';
 import type { ProcessorContext } from './processor.ts';
+import { type BytesTest, rememberVerdicts } from './recent-verdicts.ts';
 import { aliasesOf } from './semconv-aliases.ts';
 
 type Predicate = (batch: SpanBatch, span: number) => boolean;
@@ -50,6 +51,7 @@ function compileMatch(match: PolicyMatch, context: ProcessorContext): Predicate 
     const target = parsePolicyKey(key);
     const regex = match.matchType === 'regex' ? compileRegex(String(value)) : undefined;
     const matchesText = (text: string) => (regex ? regex.test(text) : text === value);
+    const remembered = (ask: BytesTest) => (regex ? rememberVerdicts(ask) : ask);
     if ('intrinsic' in target) {
       switch (target.intrinsic) {
         case 'kind':
@@ -62,14 +64,16 @@ function compileMatch(match: PolicyMatch, context: ProcessorContext): Predicate 
             (batch, span) => batch.status[span]!,
             (status) => matchesText(statusName(status)),
           );
-        default:
-          return (batch, span) =>
-            matchesText(utf8Text(batch.bytes.subarray(batch.nameStart[span]!, batch.nameEnd[span]!)));
+        default: {
+          const matches = remembered((buf, start, end) => matchesText(utf8Text(buf.subarray(start, end))));
+          return (batch, span) => matches(batch.bytes, batch.nameStart[span]!, batch.nameEnd[span]!);
+        }
       }
     }
-    return attributePredicate(target.attribute, target.scope === 'resource', context, (values) =>
-      values.size > 0 ? spelledMatcher(values, matchesText, value) : regex ? regexMatcher(regex) : strictMatcher(value),
-    );
+    return attributePredicate(target.attribute, target.scope === 'resource', context, (values) => {
+      if (values.size > 0) return remembered(spelledMatcher(values, matchesText, value));
+      return regex ? remembered(regexMatcher(regex)) : strictMatcher(value);
+    });
   });
   return (batch, span) => {
     for (const matches of predicates) if (!matches(batch, span)) return false;
@@ -77,7 +81,6 @@ function compileMatch(match: PolicyMatch, context: ProcessorContext): Predicate 
   };
 }
 
-type ValueMatcher = (buf: Uint8Array, start: number, end: number) => boolean;
 /** A value as it stands under another name of the key → as the policy's key spells it. */
 type Spelling = ReadonlyMap<string, string>;
 const SAME: Spelling = new Map();
@@ -87,7 +90,7 @@ function attributePredicate(
   key: string,
   ofResource: boolean,
   context: ProcessorContext,
-  matcher: (values: Spelling) => ValueMatcher,
+  matcher: (values: Spelling) => BytesTest,
 ): Predicate {
   const { plan, resources, settings } = context;
   const bind = (name: string, values: Spelling) => ({ slot: plan.slotOf(name), matches: matcher(values) });
@@ -118,7 +121,7 @@ function attributePredicate(
   };
 }
 
-function regexMatcher(regex: { test(text: string): boolean }): ValueMatcher {
+function regexMatcher(regex: Regex): BytesTest {
   return (buf, start, end) => regex.test(utf8Text(stringValue(buf, start, end) ?? new Uint8Array(0)));
 }
 
@@ -127,7 +130,7 @@ function spelledMatcher(
   values: Spelling,
   matchesText: (text: string) => boolean,
   wanted: string | number | boolean,
-): ValueMatcher {
+): BytesTest {
   return (buf, start, end) => {
     const there = utf8Text(valueText(buf, start, end));
     const here = values.get(there) ?? there;
@@ -150,7 +153,7 @@ function memo(read: (batch: SpanBatch, span: number) => number, matches: (value:
 }
 
 /** The attribute is read as the wanted type; one of another type reads as that type's zero value. */
-function strictMatcher(wanted: string | number | boolean): (buf: Uint8Array, start: number, end: number) => boolean {
+function strictMatcher(wanted: string | number | boolean): BytesTest {
   if (typeof wanted === 'string') {
     const bytes = utf8(wanted);
     // Text that invalid bytes would also read as can't be told by its bytes.

@@ -2,7 +2,7 @@
 // Source: Prometheus configuration reference, `relabel_config`.
 
 import { createHash } from 'node:crypto';
-import { compileRegex, type RelabelRule } from '../config/index.ts';
+import { compileWholeRegex, type RegexMatch, type RelabelRule } from '../config/index.ts';
 
 /** Undefined: the series is dropped. May change the map it is given. */
 export type Relabel = (labels: Map<string, string>) => Map<string, string> | undefined;
@@ -10,8 +10,10 @@ export type Relabel = (labels: Map<string, string>) => Map<string, string> | und
 type Step = (labels: Map<string, string>) => boolean;
 
 const LABEL_NAME = /^[a-zA-Z_][a-zA-Z0-9_]*$/;
-/** `$1`, `${1}`, `$name`, `${name}`; the longest name counts, `$$` is a dollar sign. */
-const REFERENCE = /\$(?:\$|\{(\w+)\}|(\w+))/g;
+/** As Go's `Regexp.Expand` reads them: `$1`, `${1}`, `$name`, `${name}`; the longest name counts, `$$` is a dollar sign. */
+const REFERENCE = /\$(?:\$|\{([\p{L}\p{Nd}_]+)\}|([\p{L}\p{Nd}_]+))/gu;
+/** A number that begins with a zero is a name. */
+const NUMBER = /^(?:0|[1-9]\d{0,8})$/;
 
 /** The rules in their order. The schema has checked them. */
 export function compileRelabel(rules: readonly RelabelRule[]): Relabel {
@@ -25,8 +27,7 @@ export function compileRelabel(rules: readonly RelabelRule[]): Relabel {
 /** What one rule does to labels; false: the series is dropped. */
 function compileRule(rule: RelabelRule): Step {
   const { action, targetLabel, replacement } = rule;
-  const regex = compileRegex(`(?s:${rule.regex})`);
-  const whole = new RegExp(`^(?:${regex.source})$`, regex.flags);
+  const whole = compileWholeRegex(rule.regex);
   const source = (labels: Map<string, string>) =>
     rule.sourceLabels.map((name) => labels.get(name) ?? '').join(rule.separator);
   const change = (work: (labels: Map<string, string>) => void): Step => {
@@ -46,8 +47,8 @@ function compileRule(rule: RelabelRule): Step {
       return (labels) => source(labels) !== (labels.get(targetLabel) ?? '');
     case 'replace':
       return change((labels) => {
-        const match = whole.exec(source(labels));
-        if (!match) return;
+        const match = whole.match(source(labels));
+        if (match === undefined) return;
         const target = expand(targetLabel, match);
         if (LABEL_NAME.test(target)) put(labels, target, expand(replacement, match));
       });
@@ -60,7 +61,7 @@ function compileRule(rule: RelabelRule): Step {
     case 'labelmap':
       return change((labels) => {
         for (const [name, value] of [...labels]) {
-          const match = whole.exec(name);
+          const match = whole.match(name);
           const target = match ? expand(replacement, match) : '';
           if (LABEL_NAME.test(target)) put(labels, target, value);
         }
@@ -82,12 +83,12 @@ function put(labels: Map<string, string>, name: string, value: string): void {
   else labels.set(name, value);
 }
 
-function expand(template: string, match: RegExpExecArray): string {
+function expand(template: string, { groups, named }: RegexMatch): string {
   if (!template.includes('$')) return template;
   return template.replace(REFERENCE, (written: string, braced?: string, bare?: string) => {
     if (written === '$$') return '$';
     const name = braced ?? bare ?? '';
-    return (/^\d+$/.test(name) ? match[Number(name)] : match.groups?.[name]) ?? '';
+    return (NUMBER.test(name) ? groups[Number(name)] : named[name]) ?? '';
   });
 }
 

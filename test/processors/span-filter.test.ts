@@ -131,6 +131,14 @@ describe('a regular expression', () => {
     expect(accepts([{ include: regex('kind', '^42$') }], { kind: 42 })).toBe(true);
   });
 
+  test('costs no more than its text is long, whatever clients send', () => {
+    const endless = '^(/?[a-z0-9]+)*/health$';
+    const text = `${'a'.repeat(60)}!/health`;
+    expect(accepts([{ include: regex('name', endless) }], { name: text })).toBe(false);
+    expect(accepts([{ include: regex('span.k', endless) }], { attributes: [['k', text]] })).toBe(false);
+    expect(accepts([{ include: regex('resource.k', endless) }], {}, [['k', text.replace('!', '')]])).toBe(true);
+  });
+
   test('gives the same answer for the same text each time', () => {
     for (let i = 0; i < 3; i++) expect(accepts([{ include: regex('name', 'GET') }], { name: 'GET GET' })).toBe(true);
   });

@@ -45,6 +45,28 @@ describe('replace', () => {
     expect(relabel(rule, { a: 'foo' })).toMatchObject({ c: 'f--oox' });
   });
 
+  // As Go's Regexp.Expand does.
+  it.each([
+    ['$1é', ''],
+    [`\${1}é`, 'fé'],
+    ['$01', ''],
+    ['$7|$0', '|foo'],
+    ['${1', '${1'],
+    [`\${a-b}$`, `\${a-b}$`],
+    [`\${}$$1`, `\${}$1`],
+    ['$toString|$__proto__', '|'],
+  ])('reads the replacement %s as %j', (replacement, wanted) => {
+    const rule = JSON.stringify([{ source_labels: ['a'], regex: '(?P<first>.)(.*)', target_label: 'c', replacement }]);
+    expect(relabel(rule, { a: 'foo', c: 'x' })!.c ?? '').toBe(wanted);
+  });
+
+  it('costs no more than its text is long, whatever clients send', () => {
+    const rule = '[{source_labels: [a], regex: "(/?[a-z0-9]+)*/(health)", target_label: c, replacement: $2}]';
+    const a = `${'a'.repeat(2048)}!/health`;
+    expect(relabel(rule, { a })).toEqual({ a });
+    expect(relabel(rule, { a: a.replace('!', '') })).toMatchObject({ c: 'health' });
+  });
+
   it('lets a dot match line breaks', () => {
     expect(
       relabel('[{source_labels: [a], regex: "a.b", target_label: c, replacement: x}]', { a: 'a\nb' }),

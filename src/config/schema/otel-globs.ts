@@ -1,6 +1,7 @@
 // Patterns of attribute names as the collector writes them (https://pkg.go.dev/github.com/gobwas/glob with the separator `.`),
 // translated to regular expressions.
 
+import { compileWholeRegex } from '../regex.ts';
 import type { OtelGlob } from '../tenant.ts';
 
 /** @returns the pattern, or why it is none */
@@ -33,11 +34,17 @@ export function parseGlob(glob: string): OtelGlob | { error: string } {
       pattern += quoted(glob[i]!);
     } else pattern += quoted(c);
   }
-  return depth > 0 ? { error: 'a { without its }' } : { glob, pattern: `^${pattern}$` };
+  if (depth > 0) return { error: 'a { without its }' };
+  try {
+    compileWholeRegex(pattern);
+  } catch (error) {
+    return { error: (error as Error).message };
+  }
+  return { glob, pattern };
 }
 
 export function globMatches({ pattern }: OtelGlob, name: string): boolean {
-  return new RegExp(pattern, 'su').test(name);
+  return compileWholeRegex(pattern).test(name);
 }
 
 /** Index of the `]`, or -1. */
@@ -63,5 +70,5 @@ function classPattern(text: string): string | undefined {
 }
 
 function quoted(c: string): string {
-  return /[\\^$.*+?()[\]{}|/&~!#%,:;<=>@`'"-]/.test(c) ? `\\u{${c.codePointAt(0)!.toString(16)}}` : c;
+  return /[\\^$.*+?()[\]{}|/&~!#%,:;<=>@`'"-]/.test(c) ? `\\x{${c.codePointAt(0)!.toString(16)}}` : c;
 }

@@ -2,7 +2,7 @@
 // samples, labels, authentication or TLS and isn't built is refused; it is never ignored.
 
 import { z } from 'zod';
-import { compileRegex } from '../regex.ts';
+import { compileWholeRegex } from '../regex.ts';
 import { shownUrl } from '../shown-url.ts';
 import { RELABEL_ACTIONS } from '../tenant.ts';
 import { block, duration, flag, ignored, integer, keyInfo, refused, secret, text } from './keys.ts';
@@ -82,7 +82,7 @@ const relabelRule = block('One relabelling rule.', {
 }).superRefine((rule, context) => {
   const fail = (key: string, message: string) => context.addIssue({ code: 'custom', path: [key], message });
   try {
-    compileRegex(rule.regex);
+    compileWholeRegex(rule.regex);
   } catch (error) {
     fail('regex', (error as Error).message);
   }
