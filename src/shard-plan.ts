@@ -55,6 +55,7 @@ export async function shardPlan(config: Config, shard: number, log: LogSource, l
     ledgerMaxBytes: config.ledger.maxBytes,
     remoteWrite: config.remoteWrite.endpoints.map((endpoint) => endpointPlan(endpoint)),
     addOrgIdHeader: config.remoteWrite.addOrgIdHeader,
+    flushDeadlineMs: config.remoteWrite.flushDeadlineMs,
     fatalRecords: [],
     inHand: noneInHand(),
     logLevel: logger.level,

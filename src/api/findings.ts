@@ -181,14 +181,24 @@ function troubles(view: StatusView, stage: (id: StageId) => PipelineStage, empty
     view.shards.some(({ isLedgerOverLimit }) => isLedgerOverLimit) &&
       warning('durable', 'The ledger is above its limit: the oldest unsent boundaries are given up.'),
     ...view.endpoints.flatMap((endpoint): (Finding | false)[] => {
-      const { name, lagMs, lastError, samplesFailed, samplesNotSent, boundariesSkipped } = endpoint;
+      const { name, lagMs, lastError, samplesSent, samplesFailed, samplesNotSent, boundariesSkipped } = endpoint;
       const skipped = allReasons(boundariesSkipped);
       const collided = samplesNotSent.relabel_collision;
       const isBehind = lagMs !== undefined && lagMs > UNSENT_MS;
+      const refusedAll = endpoint.boundariesRefused;
       return [
         !empty.includes('sent') &&
           isBehind &&
           error('sent', `${name} is ${duration(lagMs)} behind${lastError === undefined ? '' : `: ${lastError}`}.`),
+        !empty.includes('sent') &&
+          !isBehind &&
+          lastError !== undefined &&
+          samplesFailed === 0 &&
+          warning('sent', `${name} has trouble: ${lastError}. What is unsent waits in the ledger.`),
+        !empty.includes('sent') &&
+          refusedAll > 0 &&
+          samplesSent === 0 &&
+          error('sent', `${name} has taken nothing of ${plural(refusedAll, 'boundary', 'boundaries')}, for good.`),
         !empty.includes('sent') &&
           samplesFailed > 0 &&
           warning('sent', `${name} refused ${counted(samplesFailed, 'sample')} for good: the log holds its answers.`),

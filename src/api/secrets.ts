@@ -3,6 +3,8 @@
 
 import type { EndpointView, StatusView } from './status-view.ts';
 
+/** Shorter ones would blot out ordinary words, and keep no secret. */
+const MIN_SECRET_CHARACTERS = 4;
 const ANY_URL = /https?:\/\/[^\s"'<>]+/gi;
 
 export function withoutSecrets(view: StatusView): StatusView {
@@ -10,7 +12,21 @@ export function withoutSecrets(view: StatusView): StatusView {
 }
 
 function shownEndpoint(endpoint: EndpointView): EndpointView {
-  return { ...endpoint, url: shownUrl(endpoint.url), lastError: endpoint.lastError?.replace(ANY_URL, shownUrl) };
+  const { url, lastError } = endpoint;
+  return {
+    ...endpoint,
+    url: shownUrl(url),
+    lastError: lastError && withoutQuery(lastError.replace(ANY_URL, shownUrl), url),
+  };
+}
+
+/** A receiver may name the request by its path alone. */
+function withoutQuery(text: string, url: string): string {
+  const query = URL.parse(url)?.search.slice(1) ?? '';
+  const values = query.split('&').map((pair) => pair.slice(pair.indexOf('=') + 1));
+  return [...values, ...new URLSearchParams(query).values()]
+    .filter((value) => value.length >= MIN_SECRET_CHARACTERS)
+    .reduce((clean, value) => clean.replaceAll(value, '…'), text);
 }
 
 /** Without user and password; values of the query are replaced by dots. */

@@ -217,7 +217,7 @@ function mergeEndpoints(configured: StatusParts['endpoints'], ledgers: readonly 
   const byName = new Map<string, EndpointView>(configured.map(({ name, url }) => [name, unusedEndpoint(name, url)]));
   for (const { committedMs, endpoints } of ledgers) {
     for (const stats of endpoints) {
-      // 0 stands for: nothing yet.
+      // 0 stands for: nothing to send yet.
       const settledMs = stats.settledMs || undefined;
       const lagMs =
         settledMs === undefined || committedMs === undefined ? undefined : Math.max(0, committedMs - settledMs);

@@ -14,6 +14,17 @@ const OLD_MS = 600_000;
 /** A receiver's window is looked for in steps up to this. */
 const MAX_STEP_MS = 120_000;
 
+/**
+ * What receivers say of samples that are older than all they take: Prometheus ("out of bounds", "too old sample"), Mimir ("too old", "too
+ * far in the past").
+ */
+const WINDOW = /out of bounds|too old|too far in the past/i;
+
+/** Whether a refusal is about the receiver's window, which is the same for all series. */
+export function isAboutWindow(answer: string): boolean {
+  return WINDOW.test(answer);
+}
+
 export class Pace {
   /** Mean time that a boundary takes, waits for a receiver that is away not counted, ms. */
   private costMs = 0;

@@ -25,6 +25,8 @@ export interface ShardPlan {
   ledgerPath: string;
   ledgerMaxBytes: number;
   remoteWrite: EndpointPlan[];
+  /** How long a stop may send, whatever time it has. */
+  flushDeadlineMs?: number;
   /** Adds `X-Scope-OrgID` with the tenant to remote writes. */
   addOrgIdHeader: boolean;
   logLevel: string;

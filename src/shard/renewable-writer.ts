@@ -42,11 +42,16 @@ export function renewable(make: () => BoundaryWriter): RenewableWriter {
 
 const AUTHORIZATIONS: ReadonlySet<string> = new Set(['basicAuth', 'bearerToken', 'authorization', 'oauth2', 'sigv4']);
 
-/** @throws SenderError for options or files that can't work */
+/**
+ * @param onBatch told of each request
+ * @param onWarning told in words what doesn't stop the writer
+ * @throws SenderError for options or files that can't work
+ */
 export function httpWriter(
   endpoint: EndpointPlan,
   headers: Readonly<Record<string, string>>,
   onBatch?: (batch: BatchInfo) => void,
+  onWarning?: (message: string) => void,
 ): Writer {
   const { url, name, connection } = endpoint;
   const { authorization, others } = withoutAuthorization(headers);
@@ -58,6 +63,7 @@ export function httpWriter(
     headers: others,
     userAgent: 'spanmill',
     ...(onBatch && { onBatch }),
+    ...(onWarning && { onWarning }),
   });
 }
 

@@ -4,23 +4,27 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { BatchInfo, Writer } from 'remote-write-ts';
 import type { TenantSettings } from '../config/index.ts';
-import { type Entry, type Ledger, LedgerError } from '../ledger/index.ts';
+import type { Entry, Ledger } from '../ledger/index.ts';
 import type { Section } from '../registry/index.ts';
 import type { Logger, StageLatencies } from '../telemetry/index.ts';
-import { addCounts, noCounts } from '../telemetry/index.ts';
+import { type SendingTenant, SINGLE_TENANT, statsOf } from './endpoint-stats.ts';
 import type { EntryFeed } from './entry-feed.ts';
 import type { EndpointPlan, EndpointStats, ShardPlan } from './protocol.ts';
+import { redaction } from './redaction.ts';
 import { httpWriter, type RenewableWriter, refusingWriter, renewable } from './renewable-writer.ts';
+import { endpointKey, isWhole, sayWhatIsLeft, settledKey } from './settled-keys.ts';
 import { TenantSender } from './tenant-sender.ts';
 
-const SINGLE_TENANT = 'single-tenant';
-
-/** @param onBatch told of each request */
+/**
+ * @param onBatch told of each request
+ * @param onWarning told in words what doesn't stop the writer
+ */
 export type MakeWriter = (
   endpoint: EndpointPlan,
   tenant: string,
   headers: Readonly<Record<string, string>>,
   onBatch: (batch: BatchInfo) => void,
+  onWarning: (message: string) => void,
 ) => Writer;
 
 export interface SendersOptions {
@@ -39,10 +43,7 @@ export interface SendersOptions {
   onFailed(error: unknown): void;
 }
 
-interface Held {
-  endpoint: EndpointPlan;
-  tenant: string;
-  sender: TenantSender;
+interface Held extends SendingTenant {
   writer: RenewableWriter;
   done: Promise<void>;
 }
@@ -59,12 +60,13 @@ export class Senders {
 
   /** An endpoint that the ledger has never seen starts with the boundaries to come: the past was not meant for it. */
   async registerEndpoints(): Promise<void> {
-    const { ledger, plan, recoveredMs } = this.options;
+    const { ledger, plan, recoveredMs, logger } = this.options;
     const known = ledger.settled();
     for (const endpoint of plan.remoteWrite) {
       if (!known.has(endpointKey(endpoint))) ledger.settle(endpointKey(endpoint), Math.max(recoveredMs, 0));
     }
     await ledger.flush();
+    await sayWhatIsLeft(ledger, plan.remoteWrite, recoveredMs, logger);
   }
 
   /** A tenant that the ledger has never seen has everything up to here settled. */
@@ -105,15 +107,10 @@ export class Senders {
     const { ledger, logger } = this.options;
     const base = await ledger.baseBefore(settledMs);
     if (base) return base;
-    try {
-      for await (const _ of ledger.read(Number.NEGATIVE_INFINITY)) break;
-      return undefined;
-    } catch (error) {
-      if (!(error instanceof LedgerError && error.code === 'pruned')) throw error;
-      // An endpoint that was taken out of the configuration for a while: nobody kept its boundaries.
-      logger.warn({ settledMs, fromMs: newest.tMs }, 'boundaries of an endpoint are pruned: not sent');
-      return newest;
-    }
+    if (await isWhole(ledger)) return undefined;
+    // An endpoint that was taken out of the configuration for a while: nobody kept its boundaries.
+    logger.warn({ settledMs, fromMs: newest.tMs }, 'boundaries of an endpoint are pruned: not sent');
+    return newest;
   }
 
   private settledMs(tenant: string, endpoint: EndpointPlan): number {
@@ -125,11 +122,15 @@ export class Senders {
     const key = settledKey(tenant, endpoint);
     if (this.held.has(key)) return;
     const { ledger, feed, common, recoveredMs, now, logger, latencies, makeWriter, onSettled, onFailed } = this.options;
-    const make = makeWriter ?? ((plan, _, headers, onBatch) => httpWriter(plan, headers, onBatch));
-    const onBatch = (batch: BatchInfo) => sender.noteRequest(batch);
+    const make: MakeWriter =
+      makeWriter ?? ((plan, _, headers, onBatch, onWarning) => httpWriter(plan, headers, onBatch, onWarning));
+    // The writer's own numbers have the error of the request that it tells of.
+    const onBatch = (batch: BatchInfo) => sender.noteRequest(batch, writer.stats().lastError);
+    const onWarning = (message: string) => sender.health.warned(message);
     const writer = renewable(() => {
+      const headers = this.headersOf(tenant, endpoint);
       try {
-        return make(endpoint, tenant, this.headersOf(tenant, endpoint), onBatch);
+        return make(endpoint, tenant, headers, onBatch, onWarning);
       } catch (error) {
         logger.error({ err: error, tenant, endpoint: endpoint.name }, 'remote write of a tenant can not work');
         return refusingWriter(error);
@@ -142,6 +143,7 @@ export class Senders {
       writer,
       settledMs: this.settledMs(tenant, endpoint),
       recoveredMs,
+      newestMs: () => ledger.stats().committedMs,
       onSettled: (tMs) => {
         ledger.settle(key, tMs);
         onSettled(tMs);
@@ -150,9 +152,14 @@ export class Senders {
       logger,
       latencies,
     });
+    this.redactFor(sender, tenant, endpoint);
     if (base) sender.base(base.sections.filter((section) => section.meta['tenant'] === tenant));
     const done = sender.run(feed.follow(afterMs)).catch(onFailed);
     this.held.set(key, { endpoint, tenant, sender, writer, done });
+  }
+
+  private redactFor({ health }: TenantSender, tenant: string, endpoint: EndpointPlan): void {
+    health.redact = redaction(endpoint.url, this.headersOf(tenant, endpoint));
   }
 
   /** A tenant's headers replace the endpoint's of the same name, however that is written. */
@@ -174,7 +181,11 @@ export class Senders {
       const settings = meta['settings'] as TenantSettings;
       this.said.set(tenant, settings);
       if (isDeepStrictEqual(settings.remoteWriteHeaders, before)) continue;
-      for (const held of this.held.values()) if (held.tenant === tenant) await held.writer.renew();
+      for (const { tenant: whose, endpoint, sender, writer } of this.held.values()) {
+        if (whose !== tenant) continue;
+        this.redactFor(sender, tenant, endpoint);
+        await writer.renew();
+      }
     }
   }
 
@@ -188,37 +199,24 @@ export class Senders {
     for (const { sender } of this.held.values()) sender.giveUp(throughMs);
   }
 
-  /** Resolves when all have sent what the closed feed still gave, or the deadline is over. */
+  /** Resolves when all have sent what the closed feed still gave, or the deadline or that of the configuration is over. */
   async stop(deadlineMs: number): Promise<void> {
     const held = [...this.held.values()];
-    const timer = setTimeout(() => {
-      for (const { sender } of held) sender.stop();
-    }, deadlineMs);
+    const { flushDeadlineMs = deadlineMs } = this.options.plan;
+    const timer = setTimeout(
+      () => {
+        for (const { sender } of held) sender.stop();
+      },
+      Math.min(deadlineMs, flushDeadlineMs),
+    );
     await Promise.all(held.map(({ done }) => done));
     clearTimeout(timer);
     for (const { writer } of held) await writer.close();
   }
 
   stats(): EndpointStats[] {
-    const byEndpoint = new Map<string, EndpointStats>();
-    for (const { endpoint, sender, writer } of this.held.values()) {
-      const stats = writer.stats();
-      const { settledMs, counters } = sender;
-      const entry = byEndpoint.get(endpoint.name) ?? {
-        name: endpoint.name,
-        url: endpoint.url,
-        settledMs,
-        ...noCounts(),
-        retries: 0,
-        lastError: undefined,
-      };
-      entry.settledMs = Math.min(entry.settledMs ?? settledMs, settledMs);
-      addCounts(entry, counters);
-      entry.retries += stats.retries;
-      entry.lastError = stats.lastError ?? entry.lastError;
-      byEndpoint.set(endpoint.name, entry);
-    }
-    return [...byEndpoint.values()];
+    const byEndpoint = Map.groupBy(this.held.values(), ({ endpoint }) => endpoint.name);
+    return [...byEndpoint.values()].map((held) => statsOf(held));
   }
 
   /** Up to here each tenant's boundaries are settled at each endpoint; undefined without senders. */
@@ -227,13 +225,4 @@ export class Senders {
     for (const { sender } of this.held.values()) settledMs = Math.min(settledMs, sender.settledMs);
     return Number.isFinite(settledMs) ? settledMs : undefined;
   }
-}
-
-function settledKey(tenant: string, endpoint: EndpointPlan): string {
-  return `${tenant}\u0000${endpoint.name}`;
-}
-
-/** No tenant has an empty name: this key is the endpoint's own. */
-function endpointKey(endpoint: EndpointPlan): string {
-  return `\u0000${endpoint.name}`;
 }

@@ -328,7 +328,16 @@ const DEFINITIONS: readonly Definition[] = [
     'Zero samples that the endpoint refused: they declare the beginning of a series, no count is missing without them.',
     (e) => e.zerosRefused,
   ),
-  perEndpoint('spanmill_remote_write_boundaries_sent_total', 'Boundaries sent.', (e) => e.boundariesSent),
+  perEndpoint(
+    'spanmill_remote_write_boundaries_sent_total',
+    'Boundaries of which the endpoint took something.',
+    (e) => e.boundariesSent,
+  ),
+  perEndpoint(
+    'spanmill_remote_write_boundaries_refused_total',
+    'Boundaries of which the endpoint took nothing, for good.',
+    (e) => e.boundariesRefused,
+  ),
   byReason(
     'spanmill_remote_write_samples_not_sent_total',
     'Samples that write_relabel_configs drop, or give the labels of another series or no legal ones; or that became too old.',
@@ -344,17 +353,22 @@ const DEFINITIONS: readonly Definition[] = [
     'Refused requests of boundaries that may have been sent before a restart.',
     (e) => e.repeatsRefused,
   ),
+  perEndpoint(
+    'spanmill_remote_write_repeat_samples_refused_total',
+    'Samples of these requests: they are stored already, unless the endpoint refuses them anyway.',
+    (e) => e.repeatSamplesRefused,
+  ),
   perEndpoint('spanmill_remote_write_retries_total', 'Requests that were tried again.', (e) => e.retries),
   {
     name: 'spanmill_remote_write_settled_timestamp_seconds',
-    help: 'Newest boundary that needs no more sending; of several shards and tenants the earliest.',
+    help: 'Newest boundary that needs no more sending; of several shards and tenants the earliest. Where nothing was taken yet: just before the first that waits.',
     labels: ['endpoint'],
     read: ({ ledgers }) => {
       const byName = Map.groupBy(
         ledgers.flatMap(({ endpoints }) => endpoints),
         ({ name }) => name,
       );
-      // 0 stands for: nothing yet.
+      // 0 stands for: nothing to send yet.
       return [...byName].map(([name, stats]) => [
         [name],
         toSeconds(least(stats.map(({ settledMs }) => settledMs || undefined))),

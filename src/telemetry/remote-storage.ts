@@ -29,14 +29,31 @@ export const REMOTE_STORAGE: readonly Definition[] = [
   },
   perRemote('bytes_total', 'Compressed bytes of requests that were answered for good.', (e) => e.bytes),
   {
+    name: `${PREFIX}queue_highest_timestamp_seconds`,
+    help: 'Newest durable boundary, as it waits for each endpoint.',
+    labels: LABELS,
+    read: ({ ledgers }) => {
+      const newest = new Map<string, [EndpointStats, committedMs: number]>();
+      for (const { endpoints, committedMs } of ledgers) {
+        for (const stats of endpoints) {
+          const [, known] = newest.get(stats.name) ?? [stats, 0];
+          newest.set(stats.name, [stats, Math.max(known, committedMs ?? 0)]);
+        }
+      }
+      return [...newest.values()].flatMap(([stats, committedMs]): Reading[] =>
+        committedMs === 0 ? [] : [[labelsOf(stats), committedMs / 1_000]],
+      );
+    },
+  },
+  {
     name: `${PREFIX}queue_highest_sent_timestamp_seconds`,
-    help: 'Newest boundary that needs no more sending; of several shards and tenants the earliest.',
+    help: 'Newest boundary that needs no more sending; of several shards and tenants the earliest. Where nothing was taken yet: just before the first that waits.',
     labels: LABELS,
     read: ({ ledgers }) => {
       const earliest = new Map<string, EndpointStats>();
       for (const stats of ledgers.flatMap(({ endpoints }) => endpoints)) {
         const known = earliest.get(stats.name);
-        // 0 stands for: nothing yet.
+        // 0 stands for: nothing to send yet.
         if (stats.settledMs && (!known || stats.settledMs < known.settledMs!)) earliest.set(stats.name, stats);
       }
       return [...earliest.values()].map((stats): Reading => [labelsOf(stats), stats.settledMs! / 1_000]);

@@ -19,10 +19,15 @@ export interface SenderCounters {
   /** Zero samples that were refused: they only declare a beginning, and nothing is missing without them. */
   zerosRefused: number;
   samplesNotSent: Record<NotSent, number>;
+  /** Of which the endpoint took something, or that held nothing. */
   boundariesSent: number;
+  /** Of which the endpoint took nothing. */
+  boundariesRefused: number;
   boundariesSkipped: Record<BoundarySkip, number>;
   /** Refused requests of boundaries that may have been sent before a restart. */
   repeatsRefused: number;
+  /** The samples of these: they are stored already, or refused for good. */
+  repeatSamplesRefused: number;
   /** Samples in all requests, repeats included; those in requests that were sent again; bytes of bodies that got an answer for good. */
   samplesAttempted: number;
   samplesRetried: number;
@@ -36,8 +41,10 @@ export function noCounts(): SenderCounters {
     zerosRefused: 0,
     samplesNotSent: { relabel: 0, relabel_collision: 0, invalid_labels: 0, too_old: 0 },
     boundariesSent: 0,
+    boundariesRefused: 0,
     boundariesSkipped: { age: 0, ledger_full: 0, behind: 0, window: 0 },
     repeatsRefused: 0,
+    repeatSamplesRefused: 0,
     samplesAttempted: 0,
     samplesRetried: 0,
     bytes: 0,
@@ -50,7 +57,9 @@ export function addCounts(to: SenderCounters, more: SenderCounters): void {
   to.samplesFailed += more.samplesFailed;
   to.zerosRefused += more.zerosRefused;
   to.boundariesSent += more.boundariesSent;
+  to.boundariesRefused += more.boundariesRefused;
   to.repeatsRefused += more.repeatsRefused;
+  to.repeatSamplesRefused += more.repeatSamplesRefused;
   to.samplesAttempted += more.samplesAttempted;
   to.samplesRetried += more.samplesRetried;
   to.bytes += more.bytes;

@@ -146,7 +146,8 @@ describe('GET /status', () => {
 describe('credentials in the address of an endpoint', () => {
   it('leave neither by the page nor by /status, also not inside an error', async () => {
     const url = 'https://user:hunter2@mimir.example/api/v1/push?token=s3cret&x=1';
-    const endpoint = endpointStats({ url, lastError: `POST ${url}: 503`, settledMs: 1 });
+    const lastError = `POST ${url}: 503, for /api/v1/push?token=s3cret&x=1`;
+    const endpoint = endpointStats({ url, lastError, settledMs: 1 });
     const shards = [{ shard: 0, stats: shardStats(), ledger: ledgerStats({ endpoints: [endpoint] }) }];
     const view = statusOf({ shards, endpoints: [{ name: 'prometheus', url }] });
     const { port } = await startApi({ status: () => view });
@@ -154,6 +155,7 @@ describe('credentials in the address of an endpoint', () => {
       const { body } = await ask(port, path);
       expect(body).not.toMatch(/hunter2|s3cret|user:/);
       expect(body).toContain('https://mimir.example/api/v1/push?token=…');
+      expect(body).toMatch(/503, for \/api\/v1\/push\?token=…&(amp;)?x=1/);
     }
   });
 

@@ -204,6 +204,44 @@ describe('troubles that leave no stage empty', () => {
       /^prometheus is 5 min behind: HTTP 503/,
     ],
     [
+      'an endpoint that fails for one tenant, before it is far behind',
+      statusWith({}, {}, { endpoints: [endpointStats({ lastError: 'tenant evil: no answer within 30000 ms' })] }),
+      /^prometheus has trouble: tenant evil: no answer within 30000 ms\. What is unsent waits/,
+    ],
+    [
+      'an endpoint that has taken nothing since the first boundary, beside one that has',
+      statusWith(
+        {},
+        {},
+        {
+          endpoints: [
+            endpointStats({ name: 'healthy' }),
+            endpointStats({
+              samplesSent: 0,
+              boundariesSent: 0,
+              settledMs: NOW_MS - 187_000,
+              lastError: 'ECONNREFUSED',
+            }),
+          ],
+        },
+      ),
+      /^prometheus is 3 min behind: ECONNREFUSED/,
+    ],
+    [
+      'an endpoint that refuses everything, beside one that takes it',
+      statusWith(
+        {},
+        {},
+        {
+          endpoints: [
+            endpointStats({ name: 'healthy' }),
+            endpointStats({ samplesSent: 0, boundariesSent: 0, boundariesRefused: 12, samplesFailed: 900 }),
+          ],
+        },
+      ),
+      /^prometheus has taken nothing of 12 boundaries, for good/,
+    ],
+    [
       'refused samples',
       statusWith({}, {}, { endpoints: [endpointStats({ samplesFailed: 3 })] }),
       /^prometheus refused 3 samples/,

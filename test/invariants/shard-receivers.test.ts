@@ -96,26 +96,33 @@ describe('remote-write 2.0', () => {
 });
 
 describe('a receiver that takes no old samples any more', () => {
-  it('is not asked for each old boundary; they are counted, and what it takes is right', async () => {
-    const world = new World({ settings: everybody() });
-    await world.start();
-    await traffic(world, 60);
-    // It is there for others meanwhile: when it comes back, its window begins half an hour ago.
-    world.receiver.outageUntilMs = world.nowMs + 3_600_000;
-    world.receiver.oldestMs = world.nowMs + 1_800_000;
-    for (let i = 0; i < 360; i++) {
-      world.log.append(world.nowMs, [span(world.nowMs)]);
-      await world.step(10_000);
-    }
-    await world.run(60_000);
-    const { boundariesSkipped } = world.life!.service.stats().endpoints[0]!;
-    expect(boundariesSkipped.window).toBeGreaterThan(60);
-    expect(boundariesSkipped.behind).toBe(0);
-    const refused = world.receiver.requests.filter(({ outcome }) => outcome === 'refused');
-    expect(refused.length).toBeLessThan(60);
-    expect(few(steps(world.receiver))).toEqual([]);
-    expect(stored(world.receiver, CALLS).at(-1)![1]).toBe(420);
-  });
+  it.each([
+    ['a 400', false],
+    ['a 500', true],
+  ])(
+    'is not asked for each old boundary; they are counted, and what it takes is right: it says %s',
+    async (_, saysTooOld) => {
+      const world = new World({ settings: everybody() });
+      world.receiver.saysTooOld = saysTooOld;
+      await world.start();
+      await traffic(world, 60);
+      // It is there for others meanwhile: when it comes back, its window begins half an hour ago.
+      world.receiver.outageUntilMs = world.nowMs + 3_600_000;
+      world.receiver.oldestMs = world.nowMs + 1_800_000;
+      for (let i = 0; i < 360; i++) {
+        world.log.append(world.nowMs, [span(world.nowMs)]);
+        await world.step(10_000);
+      }
+      await world.run(60_000);
+      const { boundariesSkipped } = world.life!.service.stats().endpoints[0]!;
+      expect(boundariesSkipped.window).toBeGreaterThan(60);
+      expect(boundariesSkipped.behind).toBe(0);
+      const refused = world.receiver.requests.filter(({ outcome }) => outcome === 'refused');
+      expect(refused.length).toBeLessThan(60);
+      expect(few(steps(world.receiver))).toEqual([]);
+      expect(stored(world.receiver, CALLS).at(-1)![1]).toBe(420);
+    },
+  );
 });
 
 describe('a receiver that is too slow for a backlog', () => {

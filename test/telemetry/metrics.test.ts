@@ -180,6 +180,17 @@ describe('the own metrics', () => {
     expect(value(families, 'spanmill_remote_write_samples_sent_total', endpoint)).toBe(2 * 168_900);
   });
 
+  it('say for Prometheus what waits and what is sent: the alert of 3.x on how far an endpoint is behind takes one from the other', async () => {
+    const at = (ms: number) => ledgerStats({ committedMs: ms, endpoints: [endpointStats({ settledMs: ms - 15_000 })] });
+    const families = await scrape({ ledgers: [at(NOW_MS - 7_000), at(NOW_MS - 22_000)] });
+    const endpoint = { remote_name: 'prometheus', url: 'http://127.0.0.1:9090/api/v1/write' };
+    const newest = (what: string) => value(families, `prometheus_remote_storage_${what}_seconds`, endpoint)!;
+    expect(newest('queue_highest_timestamp')).toBe((NOW_MS - 7_000) / 1_000);
+    expect(newest('queue_highest_timestamp') - newest('queue_highest_sent_timestamp')).toBe(30);
+    const none = await scrape({ ledgers: [ledgerStats({ committedMs: undefined, endpoints: [endpointStats()] })] });
+    expect(none.get('prometheus_remote_storage_queue_highest_timestamp_seconds')!.samples).toEqual([]);
+  });
+
   it('show stage latencies as a summary: the slowest percentiles, the sums of all', async () => {
     const fold = (count: number, p99Ms: number) => ({
       stage: 'fold' as const,

@@ -140,7 +140,9 @@ const storage = block('Where samples go.', {
     "Tempo's directory of WALs: where `ledger.path` or `log.embedded.path` is not set, ledger and log are kept in `spanmill` under it. The generator runs with or without it.",
   ).prefault(''),
   wal: opaque("the ledger's entries replace the WAL"),
-  remote_write_flush_deadline: duration('Time given to the last samples at shutdown.').prefault('1m'),
+  remote_write_flush_deadline: duration(
+    'Time given to the last samples at shutdown, within the 25 s of a whole stop. What is unsent by then waits in the ledger for the next start.',
+  ).prefault('1m'),
   remote_write_add_org_id_header: flag(
     'Adds `X-Scope-OrgID` with the tenant, if multitenancy is on and no header of that name is set.',
   ).prefault(true),

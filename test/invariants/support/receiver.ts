@@ -15,6 +15,7 @@ import {
 import type { EndpointPlan } from '../../../src/shard/index.ts';
 
 export const STALE_BITS = 0x7ff0000000000002n;
+const OUT_OF_BOUNDS = 'is out of bounds';
 const MAX_AHEAD_MS = 600_000;
 const MAX_BODY_BYTES = 16 << 20;
 
@@ -64,6 +65,8 @@ export class Receiver {
   /** Of the request, and again of the answer. */
   latencyMs: () => number = () => 0;
   losesAnswer: () => boolean = () => false;
+  /** As Prometheus before 2.50 with an out-of-order window: what is older is refused with a 500. */
+  saysTooOld = false;
   refuses: (series: string) => boolean = () => false;
   /** Samples from before this are out of its window. */
   oldestMs = Number.NEGATIVE_INFINITY;
@@ -178,7 +181,9 @@ export class Receiver {
       const list = this.storedOf(sample);
       if (list.at(-1)?.timestampMs !== timestampMs) list.push({ timestampMs, value, bits });
     }
-    return answer(reason === undefined ? 204 : 400, reason ?? '', protocol === '2.0' ? stored : undefined);
+    const refusal = this.saysTooOld && reason?.endsWith(OUT_OF_BOUNDS) ? 500 : 400;
+    const text = refusal === 500 ? 'too old sample' : (reason ?? '');
+    return answer(reason === undefined ? 204 : refusal, text, protocol === '2.0' ? stored : undefined);
   }
 
   private sort(samples: readonly SentSample[]): { taken: SentSample[]; reason: string | undefined } {
@@ -197,7 +202,7 @@ export class Receiver {
     const { series, timestampMs, bits } = sample;
     if (this.refuses(series)) return `${series} is not welcome`;
     if (timestampMs > this.now() + MAX_AHEAD_MS) return `${series} lies in the future`;
-    if (timestampMs < this.oldestMs) return `${series} at ${timestampMs} is out of bounds`;
+    if (timestampMs < this.oldestMs) return `${series} at ${timestampMs} ${OUT_OF_BOUNDS}`;
     const last = newest.has(series) ? newest.get(series) : this.storedOf(sample).at(-1);
     if (last && timestampMs < last.timestampMs)
       return `out of order: ${series} at ${timestampMs} after ${last.timestampMs}`;
