@@ -32,7 +32,7 @@ function encodeV1(push: number): void {
   v1.reset();
   const values = valuesOf[push % valuesOf.length]!;
   const timestampMs = FIRST_MS + push * INTERVAL_MS;
-  for (let i = 0; i < SERIES; i++) v1.addSample(series[i]!.labelBytes, values[i]!, timestampMs);
+  for (let i = 0; i < SERIES; i++) v1.addSample(series[i]!, values[i]!, timestampMs);
 }
 
 function encodeV2(push: number): void {

@@ -52,8 +52,8 @@ export interface StableBatch {
 
 /** A timestamp that takes six bytes, as all of the years 1971 to 2109 do. */
 const USUAL_MS = 2 ** 40;
-/** Headers and sample of a 1.0 series. */
-const SAMPLE_ROOM_BYTES = 32;
+/** Of a 1.0 series, as most are; the builder takes more where they are larger. */
+const SERIES_ROOM_BYTES = 512;
 
 /**
  * @param series are read, and not kept.
@@ -147,9 +147,8 @@ function template(
   timestampMs: number,
 ): Uint8Array {
   if (protocol === '1.0') {
-    const labelBytes = series.reduce((sum, one) => sum + one.labelBytes.length, 0);
-    const builder = new WriteRequestBuilder(labelBytes + series.length * SAMPLE_ROOM_BYTES);
-    for (const { labelBytes } of series) builder.addSample(labelBytes, 0, timestampMs);
+    const builder = new WriteRequestBuilder(series.length * SERIES_ROOM_BYTES);
+    for (const one of series) builder.addSample(one, 0, timestampMs);
     return builder.uncompressed();
   }
   const builder = new WriteRequestV2Builder();

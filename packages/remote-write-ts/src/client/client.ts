@@ -4,7 +4,7 @@
 import { setTimeout as timer } from 'node:timers/promises';
 import { createSeries, type LabelPair, type Metadata, type Series } from '../labels/index.ts';
 import { translateSeries } from '../names/index.ts';
-import { checkPoint, countPoints, type Point } from '../points/index.ts';
+import { checkPoint, exemplarsOf, type HistogramPoint, type Point, type SamplePoint } from '../points/index.ts';
 import { Durations, type MetricFamily, remoteStorageMetrics } from '../self-metrics/index.ts';
 import { whole } from '../sender/index.ts';
 import { Courier } from './courier.ts';
@@ -15,7 +15,7 @@ import { Queue } from './queue.ts';
 import { diskRoute, straightRoute } from './route.ts';
 import type { RemoteWriteStats } from './stats.ts';
 import { Totals } from './totals.ts';
-import { createWriter } from './writer.ts';
+import { createBatchWriter } from './writer.ts';
 
 export interface RemoteWrite {
   readonly name: string;
@@ -43,12 +43,15 @@ export interface RemoteWrite {
   /**
    * Takes no more points, delivers those that are queued, and drops (`closed`) what isn't delivered in time, unless it is on
    * disk: then the next client of that directory delivers it. Idempotent.
-   * @param deadlineMs default: 60,000.
+   * @param deadlineMs default: 60,000; Infinity: none.
+   * @throws RangeError for what is no time.
    */
   close(deadlineMs?: number): Promise<void>;
 }
 
 const CLOSE_DEADLINE_MS = 60_000;
+/** 24 days. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /** @throws SenderError for options that can't work; DiskQueueError if the disk queue's directory is in use or can't be made. */
 export function createRemoteWrite(options: RemoteWriteOptions): RemoteWrite {
@@ -66,7 +69,7 @@ export function createRemoteWrite(options: RemoteWriteOptions): RemoteWrite {
   const durations = new Durations();
   let closing: Promise<void> | undefined;
 
-  const writer = createWriter({
+  const writer = createBatchWriter({
     ...options,
     maxConcurrent: queueOptions.maxShards,
     onAttempt(info) {
@@ -95,9 +98,9 @@ export function createRemoteWrite(options: RemoteWriteOptions): RemoteWrite {
   route.relayout(queueOptions.minShards);
   const queue = new Queue(queueOptions, load, {
     now,
-    deliver: (points, shard) => route.take(points, shard),
-    onEntered: (point) => totals.take(point),
-    onDropped: (point) => totals.drop('queue_full', countPoints([point])),
+    deliver: (run, shard) => route.take(run, shard),
+    onEntered: (counts) => totals.take(counts),
+    onDropped: (counts) => totals.drop('queue_full', counts),
     onResharded: (shards) => route.relayout(shards),
     underWay: () => route.pending(),
   });
@@ -113,7 +116,7 @@ export function createRemoteWrite(options: RemoteWriteOptions): RemoteWrite {
   async function shutDown(deadlineMs: number): Promise<void> {
     queue.close();
     const inTime = new AbortController();
-    const late = timer(deadlineMs, undefined, { signal: inTime.signal }).then(
+    const late = timer(Math.min(deadlineMs, LONGEST_TIMER_MS), undefined, { signal: inTime.signal }).then(
       () => {
         route.stop();
         stop.abort();
@@ -150,13 +153,15 @@ export function createRemoteWrite(options: RemoteWriteOptions): RemoteWrite {
       return createSeries([...named.labels, ...externalLabels.filter(([name]) => !own.has(name))], named.metadata);
     },
     async append(points) {
-      const list = ('series' in points ? [points] : points).map((point) => {
-        checkPoint(point);
-        feed.see(point.series);
-        return sendExemplars || !('exemplars' in point) ? point : { ...point, exemplars: [] };
-      });
-      await route.ready;
-      await queue.append(list);
+      const list = 'series' in points ? [points] : points;
+      const haveExemplars = check(list, feed);
+      const wanted = sendExemplars || !haveExemplars ? list : list.map(withoutExemplars);
+      if (route.ready === undefined) await queue.append(wanted);
+      else {
+        const own = wanted.slice(); // the caller may use the array again
+        await route.ready;
+        await queue.append(own);
+      }
     },
     async flush() {
       await queue.drain();
@@ -170,10 +175,33 @@ export function createRemoteWrite(options: RemoteWriteOptions): RemoteWrite {
     metrics: () =>
       remoteStorageMetrics({ name: writer.name, url: options.url, stats: stats(), durations: durations.counts() }),
     close(deadlineMs = CLOSE_DEADLINE_MS) {
+      if (typeof deadlineMs !== 'number' || !(deadlineMs >= 0)) {
+        throw new RangeError(`not a deadline in milliseconds: ${String(deadlineMs)}`);
+      }
       closing ??= shutDown(deadlineMs);
       return closing;
     },
   };
+}
+
+/** Whether there are exemplars. Throws as `checkPoint` does. */
+function check(points: readonly Point[], feed: MetadataFeed): boolean {
+  let haveExemplars = false;
+  for (let i = 0; i < points.length; i++) {
+    const point = points[i]!;
+    checkPoint(point);
+    feed.see(point.series);
+    haveExemplars ||= hasExemplars(point);
+  }
+  return haveExemplars;
+}
+
+function hasExemplars(point: Point): point is SamplePoint | HistogramPoint {
+  return exemplarsOf(point).length > 0;
+}
+
+function withoutExemplars(point: Point): Point {
+  return hasExemplars(point) ? { ...point, exemplars: [] } : point;
 }
 
 async function sleepFor(waitMs: number, signal: AbortSignal): Promise<void> {

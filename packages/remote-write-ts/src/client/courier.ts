@@ -1,15 +1,17 @@
 // Takes batches to the endpoint and keeps the books: how each point ended, how long it took, and when metadata are due. It
 // never rejects: whatever goes wrong, the shard behind it must go on.
 
-import { countPoints, type Point, type PointCounts, type RequestBody, timeRange } from '../points/index.ts';
+import type { PointCounts, RequestBody } from '../points/index.ts';
+import { Batch } from './batch.ts';
 import type { LoadMeter } from './load.ts';
 import type { MetadataFeed } from './metadata-feed.ts';
 import type { WriteOutcome } from './outcome.ts';
+import type { PointRun } from './point-run.ts';
 import type { Totals } from './totals.ts';
-import type { Writer } from './writer.ts';
+import type { BatchWriter } from './writer-interface.ts';
 
 export interface CourierOptions {
-  writer: Writer;
+  writer: BatchWriter;
   totals: Totals;
   load: LoadMeter;
   /** Of 1.0; missing if they aren't sent. */
@@ -27,10 +29,10 @@ export class Courier {
   }
 
   /** What is aborted is dropped. */
-  async deliverPoints(points: readonly Point[]): Promise<void> {
+  async deliverRun(run: PointRun): Promise<void> {
     const { writer, signal, totals } = this.#options;
-    const outcome = await this.#deliver(countPoints(points), timeRange(points)[1], () =>
-      writer.write(points, { signal }),
+    const outcome = await this.#deliver(run.pointCounts, run.timeRange[1], () =>
+      writer.writeBatch(Batch.ofRun(run), { signal }),
     );
     if (outcome !== undefined) totals.drop('closed', outcome.unsettled);
   }

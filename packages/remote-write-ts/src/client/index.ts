@@ -5,4 +5,5 @@ export { MAX_NAMED_POINTS, type Refusal, type WriteDropReason, type WriteOutcome
 export { ClosedError } from './queue.ts';
 export { createSeriesBatch, type SeriesBatch, type SeriesBatchOptions } from './series-batch.ts';
 export { type BatchInfo, DROP_REASONS, type DropReason, type RemoteWriteStats } from './stats.ts';
-export { createWriter, type WriteOptions, type Writer } from './writer.ts';
+export { createWriter } from './writer.ts';
+export type { WriteOptions, Writer } from './writer-interface.ts';

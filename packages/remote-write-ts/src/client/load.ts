@@ -27,9 +27,9 @@ export class LoadMeter {
     this.#measuredMs = nowMs;
   }
 
-  entered(timestampMs: number): void {
-    this.#entered++;
-    if (timestampMs > this.highestTimestampMs) this.highestTimestampMs = timestampMs;
+  entered(points: number, highestMs: number): void {
+    this.#entered += points;
+    if (highestMs > this.highestTimestampMs) this.highestTimestampMs = highestMs;
   }
 
   /** What an earlier process took. */

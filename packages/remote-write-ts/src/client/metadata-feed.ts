@@ -10,6 +10,8 @@ export class MetadataFeed {
   readonly #intervalMs: number;
   readonly #maxPerSend: number;
   readonly #families = new Map<string, SeriesMetadata>();
+  /** The last one. */
+  #seen: SeriesMetadata | undefined;
   #hasNews = false;
   #sentMs = Number.NEGATIVE_INFINITY;
 
@@ -19,7 +21,10 @@ export class MetadataFeed {
   }
 
   see({ metadata }: Series): void {
-    if (metadata === undefined || this.#families.get(metadata.family) === metadata) return;
+    // Those of one family come together: no look-up for each of them.
+    if (metadata === undefined || metadata === this.#seen) return;
+    this.#seen = metadata;
+    if (this.#families.get(metadata.family) === metadata) return;
     const isNew = !this.#families.has(metadata.family);
     if (isNew && this.#families.size >= MAX_FAMILIES) return;
     this.#families.set(metadata.family, metadata);

@@ -13,6 +13,8 @@ export interface Negotiation {
   readonly agreed: Protocol | undefined;
   /** For the next request. */
   choose(): Protocol;
+  /** Does a request in this protocol only try whether an endpoint that speaks 1.0 has come to speak 2.0? */
+  isProbe(protocol: Protocol): boolean;
   /**
    * Learns from the answer to a request.
    * @returns `resend`: the receiver didn't understand 2.0, and the same data must go to it as 1.0.
@@ -20,15 +22,21 @@ export interface Negotiation {
   learn(protocol: Protocol, outcome: SendOutcome): 'final' | 'resend';
 }
 
+/** So many 400s in a row that don't count what was written, from a receiver of 2.0: perhaps it is none any more. */
+const DOUBTFUL_REFUSALS = 3;
+
 /** @param reprobeMs after which 2.0 is tried again on an endpoint that didn't speak it. */
 export function createNegotiation(choice: ProtocolChoice, reprobeMs: number, now: () => number): Negotiation {
-  if (choice === '1.0' || choice === '2.0') return { agreed: choice, choose: () => choice, learn: () => 'final' };
+  if (choice === '1.0' || choice === '2.0')
+    return { agreed: choice, choose: () => choice, isProbe: () => false, learn: () => 'final' };
   let agreed: Protocol | undefined;
   let triedMs = 0;
+  let doubts = 0;
 
   function agree(protocol: Protocol): void {
     if (agreed !== protocol) triedMs = now();
     agreed = protocol;
+    doubts = 0;
   }
 
   return {
@@ -41,6 +49,7 @@ export function createNegotiation(choice: ProtocolChoice, reprobeMs: number, now
       triedMs = now(); // one request tries, not all that are about to go
       return '2.0';
     },
+    isProbe: (protocol) => protocol === '2.0' && agreed === '1.0',
     learn(protocol, outcome) {
       if (outcome.kind === 'aborted') return 'final';
       if (protocol === '1.0') {
@@ -58,9 +67,16 @@ export function createNegotiation(choice: ProtocolChoice, reprobeMs: number, now
         agree('1.0');
         return 'resend';
       }
-      if (choice === 'prefer_2.0') return 'final';
+      // It was only to be seen whether 2.0 is spoken now; 1.0 is, and what it says to that counts.
+      if (agreed === '1.0') return 'resend';
+      if (choice === 'prefer_2.0' || outcome.status !== 400) return 'final';
       // Older receivers say 400 to what they can't decode; a receiver of 2.0 says it of bad data.
-      return outcome.status === 400 && agreed !== '2.0' ? 'resend' : 'final';
+      if (agreed === undefined) return 'resend';
+      doubts++;
+      if (doubts < DOUBTFUL_REFUSALS) return 'final';
+      agreed = undefined;
+      doubts = 0;
+      return 'resend';
     },
   };
 }

@@ -2,17 +2,18 @@
 // batch; on the other one only until the batch is stored.
 
 import { DiskQueue, type DiskQueueOptions, type DiskQueueStats } from '../disk-queue/index.ts';
-import type { Point } from '../points/index.ts';
+import { Batch } from './batch.ts';
 import type { Courier } from './courier.ts';
 import type { LoadMeter } from './load.ts';
+import type { PointRun } from './point-run.ts';
 import type { Totals } from './totals.ts';
-import type { Writer } from './writer.ts';
+import type { BatchWriter } from './writer-interface.ts';
 
 export interface Route {
-  /** Rejects if nothing can be taken, ever. */
-  readonly ready: Promise<void>;
+  /** Rejects if nothing can be taken, ever. Undefined: nothing stands in the way. */
+  readonly ready: Promise<void> | undefined;
   /** Takes a shard's batch. Doesn't reject. */
-  take(points: readonly Point[], shard: number): Promise<void>;
+  take(run: PointRun, shard: number): Promise<void>;
   /** The shards are empty, and there are so many from now on. */
   relayout(shards: number): void;
   /** Points that were taken over from the shards and have no final fate. */
@@ -27,8 +28,8 @@ export interface Route {
 
 export function straightRoute(courier: Courier): Route {
   return {
-    ready: Promise.resolve(),
-    take: (points) => courier.deliverPoints(points),
+    ready: undefined,
+    take: (run) => courier.deliverRun(run),
     relayout() {},
     pending: () => 0,
     drained: async () => {},
@@ -40,7 +41,7 @@ export function straightRoute(courier: Courier): Route {
 
 export interface DiskRouteOptions {
   courier: Courier;
-  writer: Writer;
+  writer: BatchWriter;
   totals: Totals;
   load: LoadMeter;
   now: () => number;
@@ -64,10 +65,16 @@ export function diskRoute(options: DiskQueueOptions, parts: DiskRouteOptions): R
     onDropped: (reason, counts) => totals.drop(reason, counts),
     onWarning,
   });
+  let ready: Promise<void> | undefined = queue.ready.then(() => {
+    ready = undefined;
+  });
+  ready.catch(() => {}); // the queue says it itself
   return {
-    ready: queue.ready,
-    async take(points, shard) {
-      const { bodies, dropped } = writer.encode(points);
+    get ready() {
+      return ready;
+    },
+    async take(run, shard) {
+      const { bodies, dropped } = writer.encodeBatch(Batch.ofRun(run));
       totals.drop('custom_buckets', dropped.custom_buckets);
       // Not one after the other: their order is that of the calls, and one write takes both.
       const results = await Promise.allSettled(bodies.map((body) => queue.append(shard, body)));

@@ -4,10 +4,11 @@
 
 import { BatchError, BatchPart, latestStart, refuseDuplicates } from '../batch/index.ts';
 import type { Series } from '../labels/index.ts';
+import type { Point } from '../points/index.ts';
 import { whole } from '../sender/index.ts';
 import { checkStart, checkTimestamp, type Protocol } from '../wire/index.ts';
 import { addPoints, Tally, type WriteOutcome } from './outcome.ts';
-import type { WriteOptions, Writer } from './writer.ts';
+import type { WriteOptions, Writer } from './writer-interface.ts';
 
 export interface SeriesBatchOptions {
   /** When counting began, ms since the Unix epoch, one for each series; 0: not known. Only 2.0 carries it. */
@@ -50,7 +51,7 @@ export function createSeriesBatch(
   const maxPending = whole('maxPending', options.maxPending ?? 16, 1_000_000);
   const { startMs } = options;
   const size = series.length;
-  const parts = cut(series, startMs, maxPerSend, writer.protocol ?? '2.0');
+  const lanes = cut(series, startMs, maxPerSend, writer.protocol ?? '2.0');
   const latestStartMs = latestStart(startMs ?? []);
   let pending = 0;
   let lastTurn: Promise<unknown> = Promise.resolve();
@@ -58,43 +59,49 @@ export function createSeriesBatch(
   async function send(values: Float64Array, timestampMs: number, writeOptions: WriteOptions): Promise<WriteOutcome> {
     const tally = new Tally();
     let from = 0;
-    for (const part of parts) {
-      await sendPart(part, values.subarray(from, from + part.size), timestampMs, writeOptions, tally);
-      from += part.size;
+    for (const lane of lanes) {
+      const { size: count } = lane.part;
+      await sendPart(lane, values.subarray(from, from + count), timestampMs, writeOptions, tally);
+      from += count;
     }
     return tally.outcome();
   }
 
   async function sendPart(
-    part: BatchPart,
+    lane: Lane,
     values: Float64Array,
     timestampMs: number,
     writeOptions: WriteOptions,
     tally: Tally,
   ): Promise<void> {
+    const { part } = lane;
     const protocol = writer.protocol ?? '2.0';
     const body = part.body(protocol, values, timestampMs);
     // 2.0 has no need of it: a receiver takes what is good of a request.
-    const aside = protocol === '1.0' ? part.asidePoints(values, timestampMs) : [];
+    const aside = protocol === '1.0' ? rotated(part.asidePoints(values, timestampMs), lane.asideTurn) : [];
     if (body !== undefined) {
-      const outcome = await writer.writeBody(body, writeOptions);
+      const refusals = collectRefusals(writeOptions);
+      const outcome = await writer.writeBody(body, refusals.options);
       add(tally, outcome);
-      const culprits = refusedAlone(outcome);
-      if (culprits.length > 0 && outcome.sent.samples > 0) part.setAside(culprits);
+      if (refusals.alone.length > 0 && outcome.sent.samples > 0) part.setAside(refusals.alone);
     }
     if (aside.length > 0) {
-      const outcome = await writer.write(aside, writeOptions);
+      const refusals = collectRefusals(writeOptions);
+      const outcome = await writer.write(aside, refusals.options);
       add(tally, outcome);
-      const refused = refusedAlone(outcome);
+      const { all, alone } = refusals;
       const { samples: taken } = outcome.sent;
-      if (taken > 0 && taken + refused.length === aside.length) part.takeBack(refused);
+      // Where it adds up, what wasn't refused was taken.
+      if (taken > 0 && taken + all.length === aside.length) part.takeBack(all);
+      // A search that ends early has got no further than these: the next one begins behind them.
+      lane.asideTurn += alone.length;
     }
   }
 
   return {
     size,
     get asideCount() {
-      return parts.reduce((sum, part) => sum + part.asideCount, 0);
+      return lanes.reduce((sum, { part }) => sum + part.asideCount, 0);
     },
     async push(values, timestampMs, writeOptions = {}) {
       if (values.length !== size) throw new BatchError('bad_values', `${values.length} values for ${size} series`);
@@ -114,29 +121,56 @@ export function createSeriesBatch(
   };
 }
 
+interface Lane {
+  part: BatchPart;
+  /** At which of those that are set aside the next request of theirs begins. */
+  asideTurn: number;
+}
+
 function cut(
   series: readonly Series[],
   startMs: ArrayLike<number> | undefined,
   maxPerSend: number,
   protocol: Protocol,
-): BatchPart[] {
+): Lane[] {
   if (startMs !== undefined && startMs.length !== series.length) {
     throw new BatchError('bad_starts', `${startMs.length} starts for ${series.length} series`);
   }
   if (series.length > maxPerSend) refuseDuplicates(series); // a part looks after its own
   const starts = startMs && Float64Array.from(startMs);
-  const parts: BatchPart[] = [];
+  const lanes: Lane[] = [];
   for (let from = 0; from < series.length; from += maxPerSend) {
     const to = from + maxPerSend;
-    parts.push(new BatchPart(series.slice(from, to), starts?.subarray(from, to), protocol));
+    const part = new BatchPart(series.slice(from, to), starts?.subarray(from, to), protocol);
+    lanes.push({ part, asideTurn: 0 });
   }
-  if (parts.length === 0) throw new BatchError('no_series', 'a batch of no series');
-  return parts;
+  if (lanes.length === 0) throw new BatchError('no_series', 'a batch of no series');
+  return lanes;
 }
 
-/** Series that went in a request of their own, and were refused. */
-function refusedAlone({ refusals }: WriteOutcome): Series[] {
-  return refusals.filter(({ points }) => points.length === 1).map(({ points }) => points[0]!.series);
+interface Refusals {
+  /** The series that the receiver refused, and those of them that were in a request of their own. */
+  all: Series[];
+  alone: Series[];
+  /** To be written with: the two are complete when the outcome is there. */
+  options: WriteOptions;
+}
+
+function collectRefusals(options: WriteOptions): Refusals {
+  const all: Series[] = [];
+  const alone: Series[] = [];
+  const onRefused = (points: readonly Point[]) => {
+    for (const { series } of points) all.push(series);
+    if (points.length === 1) alone.push(points[0]!.series);
+    options.onRefused?.(points);
+  };
+  return { all, alone, options: { ...options, onRefused } };
+}
+
+/** The same points, from that one on; the others follow at the end. */
+function rotated(points: readonly Point[], turn: number): Point[] {
+  const first = points.length === 0 ? 0 : turn % points.length;
+  return [...points.slice(first), ...points.slice(0, first)];
 }
 
 function add(tally: Tally, outcome: WriteOutcome): void {

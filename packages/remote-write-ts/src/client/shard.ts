@@ -1,7 +1,9 @@
 // A line of points with one batch on its way at a time, so that what enters in order arrives in order. Must never hold more
 // than its capacity, or start a batch before the one before it has its final fate.
 
-import { exemplarsOf, type Point } from '../points/index.ts';
+import type { Point, PointCounts } from '../points/index.ts';
+import { PointLine } from './point-line.ts';
+import type { PointRun } from './point-run.ts';
 
 export interface ShardOptions {
   /** Points that wait, those on their way not counted. */
@@ -11,16 +13,14 @@ export interface ShardOptions {
   /** How long a batch that isn't full waits for more. */
   deadlineMs: number;
   /** Takes a batch to its final fate. Must not reject. */
-  deliver: (points: readonly Point[]) => Promise<void>;
+  deliver: (run: PointRun) => Promise<void>;
 }
 
 export class Shard {
   readonly #options: ShardOptions;
-  #points: Point[] = [];
-  /** Index of the first point that waits. */
-  #head = 0;
-  /** Points and exemplars that wait. */
-  #weight = 0;
+  readonly #capacity: number;
+  readonly #maxPerSend: number;
+  readonly #line = new PointLine();
   #entered = 0;
   /** How many had entered before the first of the batch on its way. */
   #sendingFrom = 0;
@@ -33,30 +33,31 @@ export class Shard {
 
   constructor(options: ShardOptions) {
     this.#options = options;
+    this.#capacity = options.capacity;
+    this.#maxPerSend = options.maxPerSend;
   }
 
   /** Points that wait. */
   get pending(): number {
-    return this.#points.length - this.#head;
+    return this.#line.length;
   }
 
   get isFull(): boolean {
-    return this.pending >= this.#options.capacity;
+    return this.#line.length >= this.#capacity;
   }
 
   /** Only if there is room. */
   push(point: Point): void {
-    this.#points.push(point);
-    this.#weight += weightOf(point);
+    this.#line.push(point);
     this.#entered++;
-    this.#advance();
+    if (!this.#isSending && (this.#timer === undefined || this.#isBatchFull)) this.#advance();
   }
 
   /** Takes the point away that has waited longest. */
-  dropOldest(): Point {
-    const point = this.#shift();
+  dropOldest(): PointCounts {
+    const counts = this.#line.dropFirst();
     this.#wake();
-    return point;
+    return counts;
   }
 
   /** Resolves when points have been taken away, or by `release`. */
@@ -79,13 +80,16 @@ export class Shard {
     return drained;
   }
 
+  /** A full shard can't wait for more, even if its batch isn't full. */
+  get #isBatchFull(): boolean {
+    return this.#line.weight >= this.#maxPerSend || this.isFull;
+  }
+
   #advance(): void {
     if (this.#isSending || this.pending === 0) return;
-    const { maxPerSend, deadlineMs } = this.#options;
-    // A full shard can't wait for more, even if its batch isn't full.
-    const isDue = this.#weight >= maxPerSend || this.isFull || this.#entered - this.pending < this.#hurryUntil;
+    const isDue = this.#isBatchFull || this.#entered - this.pending < this.#hurryUntil;
     if (isDue) this.#send();
-    else this.#timer ??= setTimeout(() => this.#send(), deadlineMs);
+    else this.#timer ??= setTimeout(() => this.#send(), this.#options.deadlineMs);
   }
 
   #send(): void {
@@ -93,36 +97,13 @@ export class Shard {
     this.#timer = undefined;
     this.#sendingFrom = this.#entered - this.pending;
     this.#isSending = true;
-    const batch = this.#take();
+    const run = this.#line.take(this.#maxPerSend);
     this.release();
-    this.#options.deliver(batch).finally(() => {
+    this.#options.deliver(run).finally(() => {
       this.#isSending = false;
       this.#wake();
       this.#advance();
     });
-  }
-
-  #take(): Point[] {
-    const { maxPerSend } = this.#options;
-    const batch = [this.#shift()];
-    let weight = weightOf(batch[0]!);
-    while (this.pending > 0 && weight + weightOf(this.#points[this.#head]!) <= maxPerSend) {
-      const point = this.#shift();
-      weight += weightOf(point);
-      batch.push(point);
-    }
-    return batch;
-  }
-
-  #shift(): Point {
-    const point = this.#points[this.#head++]!;
-    this.#weight -= weightOf(point);
-    // The array is cut only now and then: cutting it for each point would copy the rest each time.
-    if (this.#head === this.#points.length || this.#head >= 4096) {
-      this.#points = this.#points.slice(this.#head);
-      this.#head = 0;
-    }
-    return point;
   }
 
   /** All that entered before this one have their final fate. */
@@ -131,13 +112,10 @@ export class Shard {
   }
 
   #wake(): void {
+    if (this.#waiters.length === 0) return;
     const settled = this.#settledUntil;
     const done = this.#waiters.filter(({ until }) => until <= settled);
     this.#waiters = this.#waiters.filter(({ until }) => until > settled);
     for (const { resolve } of done) resolve();
   }
-}
-
-function weightOf(point: Point): number {
-  return 1 + exemplarsOf(point).length;
 }

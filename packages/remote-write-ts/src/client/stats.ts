@@ -40,6 +40,23 @@ export interface BatchInfo {
   durationMs: number;
 }
 
+export function batchInfo(
+  { protocol, attempt, result, status, durationMs, waitMs }: AttemptInfo,
+  bodyBytes: number,
+  counts: KindCounts,
+): BatchInfo {
+  return {
+    protocol,
+    counts,
+    bodyBytes,
+    attempt,
+    result,
+    ...(status !== undefined && { status }),
+    isRetried: waitMs !== undefined,
+    durationMs,
+  };
+}
+
 /** Sums since the client was made, and what is now. Each point ends as sent, failed or dropped. */
 export interface RemoteWriteStats {
   /** What is known of the endpoint. */

@@ -1,6 +1,6 @@
 // The sums of a client: where each of its points is, and how it ended. A point is counted in exactly one place at a time.
 
-import type { KindCounts, Point, PointCounts } from '../points/index.ts';
+import type { KindCounts, PointCounts } from '../points/index.ts';
 import { addPoints, noPoints, type WriteOutcome } from './outcome.ts';
 import { type BatchInfo, DROP_REASONS, type DropReason } from './stats.ts';
 
@@ -18,9 +18,9 @@ export class Totals {
   bytes = 0;
   metadataBytes = 0;
 
-  take(point: Point): void {
-    count(this.taken, point);
-    count(this.unsettled, point);
+  take(counts: PointCounts): void {
+    addPoints(this.taken, counts);
+    addPoints(this.unsettled, counts);
   }
 
   /** Points that an earlier process took. */
@@ -62,12 +62,6 @@ export class Totals {
     if (isMetadataAlone(counts)) this.metadataBytes += bodyBytes;
     else this.bytes += bodyBytes;
   }
-}
-
-function count(counts: PointCounts, point: Point): void {
-  if (point.kind === 'sample' || point.kind === 'stale') counts.samples++;
-  else counts.histograms++;
-  if ('exemplars' in point && point.exemplars !== undefined) counts.exemplars += point.exemplars.length;
 }
 
 function isMetadataAlone({ samples, histograms, metadata }: KindCounts): boolean {

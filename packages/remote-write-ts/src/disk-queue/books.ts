@@ -15,6 +15,7 @@ export class Books {
   unstored = 0;
   settled = 0;
   lost = 0;
+  unreadable = 0;
   tornBytes = 0;
   readonly #dropped = { disk_max_bytes: 0, disk_max_age: 0, disk_damaged: 0 };
   readonly #errors = { write: 0, sync: 0, read: 0, cursor: 0, remove: 0 };
@@ -49,10 +50,19 @@ export class Books {
 
   snapshot(): Pick<
     DiskQueueStats,
-    'replayed' | 'stored' | 'unstored' | 'settled' | 'lost' | 'tornBytes' | 'dropped' | 'errors' | 'lastError'
+    | 'replayed'
+    | 'stored'
+    | 'unstored'
+    | 'settled'
+    | 'lost'
+    | 'unreadable'
+    | 'tornBytes'
+    | 'dropped'
+    | 'errors'
+    | 'lastError'
   > {
-    const { replayed, stored, unstored, settled, lost, tornBytes } = this;
-    const sums = { replayed, stored, unstored, settled, lost, tornBytes };
+    const { replayed, stored, unstored, settled, lost, unreadable, tornBytes } = this;
+    const sums = { replayed, stored, unstored, settled, lost, unreadable, tornBytes };
     const lastError = this.#lastError;
     return { ...sums, dropped: { ...this.#dropped }, errors: { ...this.#errors }, ...(lastError && { lastError }) };
   }

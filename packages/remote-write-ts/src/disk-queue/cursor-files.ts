@@ -3,8 +3,9 @@
 
 import { join } from 'node:path';
 import { type Cursor, decodeCursor, encodeCursor, NO_CURSOR } from './cursor.ts';
-import { type DiskFile, type FileSystem, type OnReadError, readIfPossible } from './file-system.ts';
+import { type DiskFile, type FileSystem, isBadPlace, MAX_READS, READ_PAUSE_MS } from './file-system.ts';
 import type { FsyncPolicy } from './options.ts';
+import type { DiskErrorKind } from './stats.ts';
 
 const NAMES = ['cursor-0', 'cursor-1', 'cursor-2'] as const;
 
@@ -12,16 +13,59 @@ export interface FoundCursor {
   cursor: Cursor;
   /** Index of its file; -1 if there is none. */
   index: number;
+  /** There is one that can't be read, and may turn up again: sequences that it knows of must not be given a second time. */
+  isDoubtful: boolean;
+  /** There was one that couldn't be read: this one may not be the newest. */
+  isIncomplete: boolean;
 }
 
-export async function readCursor(fs: FileSystem, directory: string, onError: OnReadError): Promise<FoundCursor> {
-  let found: FoundCursor = { cursor: NO_CURSOR, index: -1 };
+export interface Patience {
+  sleep: (waitMs: number, signal: AbortSignal) => Promise<void>;
+  /** Ends it. */
+  signal: AbortSignal;
+}
+
+export interface ReadCursorOptions extends Patience {
+  onError: (kind: DiskErrorKind, error: unknown) => void;
+}
+
+/** Rejects for what may be mended. */
+export async function readCursor(fs: FileSystem, directory: string, options: ReadCursorOptions): Promise<FoundCursor> {
+  let found: FoundCursor = { cursor: NO_CURSOR, index: -1, isDoubtful: false, isIncomplete: false };
   for (const [index, name] of NAMES.entries()) {
-    const bytes = await readIfPossible(fs, join(directory, name), onError);
-    const cursor = bytes && decodeCursor(bytes);
-    if (cursor !== undefined && cursor.generation > found.cursor.generation) found = { cursor, index };
+    const path = join(directory, name);
+    const bytes = await readPatiently(fs, path, options);
+    if (bytes === 'unread') {
+      found.isIncomplete = true;
+      const isGone = await fs.remove(path).then(
+        () => true,
+        (error: unknown) => options.onError('remove', error),
+      );
+      if (!isGone) found.isDoubtful = true;
+    } else {
+      const cursor = bytes && decodeCursor(bytes);
+      if (cursor !== undefined && cursor.generation > found.cursor.generation) found = { ...found, cursor, index };
+    }
   }
   return found;
+}
+
+// Without it bodies are sent again: that is worth a wait.
+async function readPatiently(
+  fs: FileSystem,
+  path: string,
+  { sleep, signal, onError }: ReadCursorOptions,
+): Promise<Buffer | undefined | 'unread'> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await fs.read(path);
+    } catch (error) {
+      if (!isBadPlace(error) || signal.aborted) throw error;
+      onError('read', error);
+    }
+    if (attempt === MAX_READS) return 'unread';
+    await sleep(READ_PAUSE_MS, signal).catch(() => {});
+  }
 }
 
 export interface CursorOptions {
@@ -42,21 +86,22 @@ export class CursorFiles {
   readonly #files = new Map<number, DiskFile>();
   #isDirty = false;
   /** One after the other: a sync must not begin in the middle of a write, or vouch for one that follows. */
-  #line: Promise<void> = Promise.resolve();
+  #line: Promise<unknown> = Promise.resolve();
   /** The write that hasn't begun. */
-  #waiting: Promise<void> | undefined;
+  #waiting: Promise<boolean> | undefined;
 
-  constructor(fs: FileSystem, directory: string, { cursor, index }: FoundCursor, options: CursorOptions) {
+  constructor(fs: FileSystem, directory: string, { cursor, index, isDoubtful }: FoundCursor, options: CursorOptions) {
     this.#fs = fs;
     this.#directory = directory;
     this.#options = options;
-    this.#generation = cursor.generation;
+    // Newer than one that couldn't be read.
+    this.#generation = cursor.generation + (isDoubtful ? 2 ** 32 : 0);
     this.#last = index;
     this.#safe = index;
   }
 
-  /** Resolves when the cursor as it is now, or a later one, is written, and with the policy `batch` is on the disk. */
-  advance(): Promise<void> {
+  /** Whether the cursor as it is now, or a later one, has been written, and with the policy `batch` is on the disk. */
+  advance(): Promise<boolean> {
     this.#waiting ??= this.#inLine(() => {
       this.#waiting = undefined;
       return this.#write();
@@ -80,12 +125,13 @@ export class CursorFiles {
   }
 
   // What is in line doesn't reject.
-  #inLine(work: () => Promise<void>): Promise<void> {
-    this.#line = this.#line.then(work);
-    return this.#line;
+  #inLine<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#line.then(work);
+    this.#line = done;
+    return done;
   }
 
-  async #write(): Promise<void> {
+  async #write(): Promise<boolean> {
     const index = NAMES.findIndex((_, i) => i !== this.#last && i !== this.#safe);
     try {
       const file = await this.#file(index);
@@ -96,20 +142,22 @@ export class CursorFiles {
       this.#isDirty = true;
     } catch (error) {
       this.#options.onError(error);
-      return;
+      return false;
     }
-    if (this.#options.fsync === 'batch') await this.#sync();
+    return this.#options.fsync !== 'batch' || this.#sync();
   }
 
-  async #sync(): Promise<void> {
+  async #sync(): Promise<boolean> {
     const index = this.#last;
     this.#isDirty = false;
     try {
       await this.#files.get(index)!.sync();
       this.#safe = index;
+      return true;
     } catch (error) {
       // Nor is it known to be sound any more, but it is the newest.
       this.#options.onError(error);
+      return false;
     }
   }
 

@@ -2,7 +2,8 @@
 
 import type { RequestBody } from '../points/index.ts';
 import type { Books } from './books.ts';
-import type { Entry } from './entry.ts';
+import type { Entry, Unread } from './entry.ts';
+import { MAX_READS, READ_PAUSE_MS } from './file-system.ts';
 import { isBodySound } from './frame.ts';
 import type { Lanes } from './lanes.ts';
 import type { Retention } from './retention.ts';
@@ -25,20 +26,21 @@ export interface DeliveryParts {
   books: Books;
   deliver: Deliver;
   sleep: (waitMs: number, signal: AbortSignal) => Promise<void>;
+  /** Reads what is to be read before anything else is sent, or gives it up; leaves it only after the end. */
+  readAgain: (unread: Unread) => Promise<void>;
   /** Resolves when it is on the disk, if the policy wants that. */
-  advanceCursor: () => Promise<void>;
+  advanceCursor: () => Promise<unknown>;
   onSettled: () => void;
   /** Ends it: no more bodies are begun. */
   signal: AbortSignal;
 }
 
-/** What can't be read may be there a moment later; what never comes back must not hold up its shard for ever. */
-const MAX_READS = 10;
-const READ_PAUSE_MS = 1_000;
-
 export class Delivery {
   readonly #parts: DeliveryParts;
+  /** By lane. */
   readonly #running = new Map<number, Promise<void>>();
+  #reading: Promise<void> | undefined;
+  #givingUp: Promise<void> = Promise.resolve();
 
   constructor(parts: DeliveryParts) {
     this.#parts = parts;
@@ -46,10 +48,15 @@ export class Delivery {
 
   /** Starts the lanes that have something to send. */
   serve(): void {
-    const { lanes, signal } = this.#parts;
-    if (signal.aborted) return;
+    const { lanes, retention, signal } = this.#parts;
+    if (signal.aborted || this.#reading !== undefined || retention.isDropping) return;
     // Not before the cursor has passed all of them: or a series could be sent again from two of its lanes.
     if (this.#running.size === 0) lanes.advance();
+    if (lanes.unread !== undefined) {
+      // The lanes that run are those from before it.
+      if (this.#running.size === 0) this.#read(lanes.unread);
+      return;
+    }
     for (let lane = 0; lane < lanes.served; lane++) {
       if (this.#running.has(lane)) continue;
       const entry = lanes.take(lane);
@@ -65,22 +72,34 @@ export class Delivery {
 
   /** Resolves when nothing is on its way any more; to be asked only after the end. */
   async idle(): Promise<void> {
-    await Promise.all(this.#running.values());
+    await Promise.all([...this.#running.values(), this.#reading]);
   }
 
   /** After the end: the disk doesn't have them, and nobody is to wait for them, so they are delivered to the abort. */
-  async giveUpUnstored(): Promise<void> {
-    await this.idle();
-    for (const entry of this.#parts.lanes.takeUnstored()) {
-      await this.#deliver(entry);
-      entry.accept?.();
-    }
+  giveUpUnstored(): Promise<void> {
+    // One after the other: who calls last waits for all.
+    this.#givingUp = this.#givingUp.then(async () => {
+      await this.idle();
+      for (const entry of this.#parts.lanes.takeUnstored()) {
+        await this.#deliver(entry);
+        entry.accept?.();
+      }
+    });
+    return this.#givingUp;
+  }
+
+  #read(unread: Unread): void {
+    this.#reading = this.#parts.readAgain(unread).finally(() => {
+      this.#reading = undefined;
+      this.serve();
+    });
   }
 
   async #run(lane: number, first: Entry): Promise<void> {
     const { lanes, retention, advanceCursor, onSettled } = this.#parts;
-    for (let entry: Entry | undefined = first; entry !== undefined; entry = this.#next(lane)) {
-      if (!(await this.#deliver(entry))) {
+    for (let entry: Entry | undefined = first; entry !== undefined; entry = await this.#next(lane)) {
+      const fate = await this.#deliver(entry);
+      if (fate === 'left') {
         entry.isUnderWay = false;
         return;
       }
@@ -88,44 +107,51 @@ export class Delivery {
       entry.accept?.();
       onSettled();
       // Before the next one is sent: so that not more than one is sent again.
-      if (entry.place !== undefined) await advanceCursor();
+      if (fate === 'dropped') await retention.tellCursor();
+      else if (entry.place !== undefined) await advanceCursor();
       await retention.reclaim();
     }
   }
 
-  #next(lane: number): Entry | undefined {
+  async #next(lane: number): Promise<Entry | undefined> {
     const { lanes, retention, signal } = this.#parts;
     if (signal.aborted) return undefined;
-    retention.dropOld();
-    return lanes.take(lane);
+    await retention.dropOld();
+    await retention.dropped();
+    return signal.aborted ? undefined : lanes.take(lane);
   }
 
-  /** False if it was left unsettled, and is on disk. */
-  async #deliver(entry: Entry): Promise<boolean> {
+  /** `left`: it is unsettled, and on disk. */
+  async #deliver(entry: Entry): Promise<'settled' | 'dropped' | 'left'> {
     const { books, deliver } = this.#parts;
-    const bytes = entry.bytes ?? (await this.#read(entry));
-    if (bytes === 'stopped') return false;
-    if (bytes === 'damaged') {
-      books.dropped('disk_damaged', entry.body.counts);
-      return true;
+    const { body, isRepeat } = entry;
+    const bytes = entry.bytes ?? (await this.#bytes(entry));
+    if (typeof bytes === 'string') {
+      if (bytes === 'stopped' && entry.isStored) return 'left';
+      books.dropped(entry.isStored ? 'disk_damaged' : 'disk_max_bytes', body.counts);
+      return 'dropped';
     }
-    const { isRepeat, place } = entry;
-    const fate = await deliver({ ...entry.body, bytes }, { isRepeat, isStored: place !== undefined });
+    const { isStored } = entry;
+    const fate = await deliver({ ...body, bytes }, { isRepeat, isStored });
     if (fate === 'settled') books.settled++;
-    return fate === 'settled' || place === undefined;
+    // Its segment was dropped while it was on its way: the next process won't find it, and nobody else counts it.
+    else if (isStored && !entry.isStored) books.dropped('disk_max_bytes', body.counts);
+    return fate === 'settled' || !entry.isStored ? 'settled' : 'left';
   }
 
   /** The bytes, or why there are none. */
-  async #read({ place }: Entry): Promise<Uint8Array | 'damaged' | 'stopped'> {
+  async #bytes(entry: Entry): Promise<Uint8Array | 'damaged' | 'stopped'> {
     const { log, books, sleep, signal } = this.#parts;
+    const place = entry.place!;
     for (let attempt = 1; ; attempt++) {
       try {
-        const bytes = await log.read(place!);
-        return isBodySound(bytes, place!, place!.segment.salt) ? bytes : 'damaged';
+        const bytes = await log.read(place);
+        return isBodySound(bytes, place, place.segment.salt) ? bytes : 'damaged';
       } catch (error) {
-        books.failed('read', error);
+        if (entry.isStored) books.failed('read', error);
       }
-      if (attempt === MAX_READS) return 'damaged';
+      // Where there is no file, waiting doesn't bring it back.
+      if (attempt === MAX_READS || !entry.isStored) return 'damaged';
       await sleep(READ_PAUSE_MS, signal).catch(() => {});
       if (signal.aborted) return 'stopped';
     }

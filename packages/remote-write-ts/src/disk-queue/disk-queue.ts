@@ -16,7 +16,8 @@ import { type DiskQueueOptions, type ResolvedDiskQueue, resolveDiskQueue } from 
 import { type Recovered, recover } from './recover.ts';
 import { Retention } from './retention.ts';
 import { SegmentLog } from './segment-log.ts';
-import type { DiskQueueStats } from './stats.ts';
+import type { DiskErrorKind, DiskQueueStats } from './stats.ts';
+import { readAgain } from './unread.ts';
 
 export interface DiskQueueHooks extends BookHooks {
   /** Milliseconds since the Unix epoch. */
@@ -108,6 +109,7 @@ export class DiskQueue {
       points: lanes?.points ?? { samples: 0, histograms: 0, exemplars: 0 },
       segments: log?.segments ?? 0,
       sizeBytes: log?.sizeBytes ?? 0,
+      aside: { files: log?.asides.files ?? 0, sizeBytes: log?.asides.sizeBytes ?? 0 },
       oldestMs: Number.isFinite(oldestMs) ? oldestMs : 0,
       ...this.#books.snapshot(),
     };
@@ -130,27 +132,44 @@ export class DiskQueue {
   async #open(): Promise<void> {
     const { dir, fsync } = this.#options;
     const books = this.#books;
+    const { signal } = this.#stopping;
+    const onError = (kind: DiskErrorKind, error: unknown) => books.failed(kind, error);
     let found: Recovered;
     try {
-      found = await recover(this.#fs, dir, (kind, error) => books.failed(kind, error));
+      found = await recover(this.#fs, dir, {
+        ...this.#options,
+        sleep: this.#hooks.sleep,
+        signal: this.#stopping.signal,
+        onError,
+      });
     } catch (error) {
       this.#lock.release();
       throw error;
     }
     this.#report(found);
     const { lanes } = found;
-    const { random, now, deliver, sleep } = this.#hooks;
-    const log = new SegmentLog(this.#fs, dir, found, {
-      ...this.#options,
-      random,
-      onError: (kind, error) => books.failed(kind, error),
-    });
-    const cursor = new CursorFiles(this.#fs, dir, found.cursor, {
+    const fs = this.#fs;
+    const { random, now, deliver, sleep, onFound } = this.#hooks;
+    const log = new SegmentLog(fs, dir, found, { ...this.#options, now, random, onError });
+    const cursor = new CursorFiles(fs, dir, found.cursor, {
       fsync,
-      current: () => lanes.cursor(),
-      onError: (error) => books.failed('cursor', error),
+      current: () => {
+        // It passes them now.
+        books.lost += lanes.takeLost();
+        return lanes.cursor();
+      },
+      onError: (error) => onError('cursor', error),
     });
-    const retention = new Retention(lanes, log, books, { ...this.#options, now, onDropped: () => this.#afterDrops() });
+    const advanceCursor = () => cursor.advance();
+    const onDropped = () => this.#afterDrops();
+    const retention = new Retention(lanes, log, books, {
+      ...this.#options,
+      now,
+      advanceCursor,
+      onDropped,
+      sleep,
+      signal,
+    });
     const delivery = new Delivery({
       lanes,
       log,
@@ -158,12 +177,15 @@ export class DiskQueue {
       books,
       deliver,
       sleep,
-      advanceCursor: () => cursor.advance(),
+      readAgain: (unread) =>
+        readAgain(unread, { fs, lanes, log, retention, books, sleep, advanceCursor, onFound, signal }),
+      advanceCursor,
       onSettled: () => this.#wake(),
-      signal: this.#stopping.signal,
+      signal,
     });
     // From the first moment on, so that not having one means that it was lost.
-    await cursor.advance();
+    await advanceCursor();
+    for (const segment of found.strange) if (await log.putAside(segment)) books.unreadable++;
     const sync = () => {
       void log.sync();
       void cursor.sync();
@@ -171,22 +193,23 @@ export class DiskQueue {
     const timer = fsync === 'interval' ? setInterval(sync, SYNC_INTERVAL_MS).unref() : undefined;
     this.#parts = { lanes, log, cursor, retention, delivery, timer };
     lanes.relayout(this.#shards);
-    retention.dropOld();
+    await retention.dropOld();
     await retention.reclaim();
+    // If it was more before.
+    await retention.makeRoom(0);
     delivery.serve();
   }
 
-  #report({ lanes, lost, tornBytes, damaged }: Recovered): void {
+  #report({ lanes, tornBytes, damaged, unread, strange }: Recovered): void {
     const books = this.#books;
     books.replayed = lanes.bodies;
-    books.lost = lost;
     books.tornBytes = tornBytes;
     for (const { body } of lanes.entries()) this.#hooks.onFound(body.counts, body.maxTimestampMs);
-    for (const counts of damaged) {
-      this.#hooks.onFound(counts, 0);
-      books.dropped('disk_damaged', counts);
-    }
-    if (lost + damaged.length > 0) books.warn(`${damaged.length} bodies are damaged, and ${lost} can't be found`);
+    const { missing } = lanes.progress;
+    if (missing + damaged > 0) books.warn(`${damaged} bodies are damaged, and ${missing} can't be found`);
+    if (unread.length > 0)
+      books.warn(`${unread.length} segments can't be read: that is tried again when it is their turn`);
+    for (const { path } of strange) books.warn(`${path} has a name that can't be: it is put aside`);
   }
 
   async #push(entries: readonly Entry[]): Promise<void> {

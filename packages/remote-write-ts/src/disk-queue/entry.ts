@@ -5,12 +5,18 @@ import type { RequestBody } from '../points/index.ts';
 /** A segment, as long as its file is there. */
 export interface Segment {
   readonly path: string;
-  readonly shards: number;
   readonly firstSequence: number;
-  readonly salt: number;
+  readonly number: number;
+  /** So many sequences before the first were never given. */
+  readonly jumped: number;
+  /** This and the salt are not known before it has been read. */
+  shards: number;
+  salt: number;
   sizeBytes: number;
-  /** Its bodies without a final fate. */
+  /** Its bodies without a final fate, from the moment on when they are written; one more if it is still to be read. */
   unsettled: number;
+  /** It couldn't be read, or not all of it: in the end it is put aside, not removed. */
+  isHurt: boolean;
 }
 
 export interface Place {
@@ -31,6 +37,8 @@ export interface Entry {
   readonly storedMs: number;
   /** Missing: the disk didn't take it, and it is only here. */
   readonly place: Place | undefined;
+  /** Not where the disk didn't take it, nor where its segment was dropped while it was on its way. */
+  isStored: boolean;
   /** It may have been sent before. */
   readonly isRepeat: boolean;
   /** Only of those that go next: the others would fill the memory. */
@@ -38,4 +46,13 @@ export interface Entry {
   isUnderWay: boolean;
   /** Tells who appended it that it is safe; missing where that has been told. */
   accept: (() => void) | undefined;
+}
+
+/** A segment that couldn't be read when the queue was opened. Nothing behind it is sent before it is, or is given up. */
+export interface Unread {
+  readonly segment: Segment;
+  /** All of its sequences are below. */
+  readonly endSequence: number;
+  /** Those up to here were stored, for all that is known. */
+  knownEnd: number;
 }

@@ -21,26 +21,22 @@ export interface FileSystem {
   list(directory: string): Promise<string[]>;
   /** The whole file; undefined if there is none. */
   read(path: string): Promise<Buffer | undefined>;
-  /** To read and to write, as it is. With `create` it is made if it isn't there. */
-  open(path: string, mode: 'create' | 'existing'): Promise<DiskFile>;
+  /** In bytes; undefined if there is none. */
+  size(path: string): Promise<number | undefined>;
+  /** To read and to write, as it is. With `create` it is made if it isn't there; with `new` it must not be there. */
+  open(path: string, mode: 'create' | 'new' | 'existing'): Promise<DiskFile>;
+  rename(from: string, to: string): Promise<void>;
   /** As well if it isn't there. */
   remove(path: string): Promise<void>;
   /** Resolves when files made and removed before stay so if the machine dies. */
   syncDirectory(directory: string): Promise<void>;
 }
 
-export type OnReadError = (kind: 'read', error: unknown) => void;
+/** What can't be read may be there a moment later; what never comes back must not hold up the rest for ever. */
+export const MAX_READS = 10;
+export const READ_PAUSE_MS = 1_000;
 
-/**
- * The whole file; undefined if there is none, or if it lies on a bad place of the disk: that is damage, and is told. Rejects
- * for what may pass: no permission, no descriptors.
- */
-export async function readIfPossible(fs: FileSystem, path: string, onError: OnReadError): Promise<Buffer | undefined> {
-  try {
-    return await fs.read(path);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EIO') throw error;
-    onError('read', error);
-    return undefined;
-  }
+/** Whether the disk couldn't read it. Anything else may be mended: no permission, no descriptors. */
+export function isBadPlace(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code === 'EIO';
 }

@@ -2,6 +2,7 @@
 
 import { crc32 } from 'node:zlib';
 import type { RequestBody } from '../points/index.ts';
+import { readSequence } from './sequence.ts';
 
 export const FRAME_HEADER_BYTES = 80;
 export const FRAME_MAGIC = Buffer.from('RWQF', 'latin1');
@@ -53,9 +54,11 @@ export function decodeFrameHeader(bytes: Buffer, at: number, salt: number): Fram
   if (header.readUInt32LE(4) !== crc32(header.subarray(FIRST_BYTE_OF_CRC), salt)) return undefined;
   const protocol = header.readUInt8(60);
   if (protocol !== 1 && protocol !== 2) return undefined;
+  const sequence = readSequence(header, 8);
+  if (sequence === undefined) return undefined;
   return {
     protocol: protocol === 2 ? '2.0' : '1.0',
-    sequence: Number(header.readBigUInt64LE(8)),
+    sequence,
     storedMs: header.readDoubleLE(16),
     minTimestampMs: header.readDoubleLE(24),
     maxTimestampMs: header.readDoubleLE(32),

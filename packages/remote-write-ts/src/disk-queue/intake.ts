@@ -83,10 +83,13 @@ export class Intake {
   // Entries for the first of these, or all of them: on disk, or else in memory.
   async #store(some: readonly Waiting[]): Promise<Entry[]> {
     const { log, retention } = this.#options.parts();
-    retention.dropOld();
+    await retention.dropOld();
     const sinceMs = this.#options.now() - this.#failedMs;
     const isPaused = sinceMs >= 0 && sinceMs < DISK_PAUSE_MS;
-    if (!isPaused && (await retention.makeRoom(SEGMENT_HEADER_BYTES + frameBytes(some[0]!)))) {
+    const neededBytes = SEGMENT_HEADER_BYTES + frameBytes(some[0]!);
+    // The next one may be smaller.
+    if (!retention.canHold(neededBytes)) return this.#keep(some.slice(0, 1));
+    if (!isPaused && (await retention.makeRoom(neededBytes))) {
       const places = await this.#tryTwice(() => log.append(fitting(some, retention.roomBytes), this.#options.shards()));
       if (places !== undefined) {
         this.#books.stored += places.length;
@@ -96,6 +99,10 @@ export class Intake {
       this.#failedMs = this.#options.now();
       this.#books.disk(false);
     }
+    return this.#keep(some);
+  }
+
+  #keep(some: readonly Waiting[]): Entry[] {
     this.#books.unstored += some.length;
     return some.map((waiting) => entryOf(waiting, undefined));
   }
@@ -121,6 +128,6 @@ function fitting(some: readonly Waiting[], roomBytes: number): readonly Waiting[
 }
 
 function entryOf({ body: { bytes, ...body }, shard, order, storedMs, resolve }: Waiting, place?: Place): Entry {
-  const isRepeat = false;
-  return { body, shard, order, storedMs, place, isRepeat, bytes, isUnderWay: false, accept: resolve };
+  const fresh = { isStored: place !== undefined, isRepeat: false, isUnderWay: false };
+  return { body, shard, order, storedMs, place, ...fresh, bytes, accept: resolve };
 }

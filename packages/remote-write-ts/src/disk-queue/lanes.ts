@@ -1,16 +1,20 @@
 // The order of the bodies that have no final fate: a lane for each shard, first in, first out. Where the number of shards
-// changed, a new set of lanes begins, and is served only when the one before is empty. Pure state, no I/O. It must never
-// let a cursor pass a body that is still here.
+// changed, or a segment couldn't be read, a new set of lanes begins, and is served only when all before it is done. Pure
+// state, no I/O. It must never let a cursor pass a body that is still here, unless the cursor names it as a straggler.
 
 import type { PointCounts } from '../points/index.ts';
 import type { Cursor } from './cursor.ts';
-import type { Entry, Segment } from './entry.ts';
+import type { Entry, Segment, Unread } from './entry.ts';
+import { Progress } from './progress.ts';
+import type { Position } from './sequence.ts';
 
 /** Lanes of the same number of shards. */
 interface Epoch {
-  readonly lanes: Entry[][];
+  lanes: Entry[][];
   /** Of its first stored body; undefined before that. */
   firstSequence: number | undefined;
+  /** To be read before its lanes are served. */
+  unread: Unread | undefined;
 }
 
 /** So many of a lane keep their bytes in memory: what goes next, and what is about to. */
@@ -19,13 +23,17 @@ const BODIES_IN_MEMORY = 2;
 export class Lanes {
   /** The first is served, the last is pushed to. Never empty. */
   readonly #epochs: Epoch[];
-  /** Behind the last sequence that was pushed. */
+  readonly #progress: Progress;
+  /** Behind the last sequence that was given. */
   #end = 0;
   #bodies = 0;
   readonly #points: PointCounts = { samples: 0, histograms: 0, exemplars: 0 };
 
-  constructor(shards: number) {
-    this.#epochs = [epochOf(shards)];
+  /** @param cursor where the process before has come to */
+  constructor(cursor: Cursor) {
+    this.#progress = new Progress(cursor);
+    this.#epochs = [epochOf(Math.max(1, cursor.shards.length))];
+    this.#progress.serve(this.served);
   }
 
   get bodies(): number {
@@ -46,37 +54,50 @@ export class Lanes {
     return this.#epochs.at(-1)!.lanes.length;
   }
 
+  /** What has to be read, or given up, before anything else is sent. */
+  get unread(): Unread | undefined {
+    return this.#epochs[0]!.unread;
+  }
+
+  get progress(): Progress {
+    return this.#progress;
+  }
+
   /** What is pushed from now on was sharded by so many. */
   relayout(shards: number): void {
     if (shards === this.shards) return;
     const last = this.#epochs.at(-1)!;
+    if (last.unread !== undefined && isEmpty(last)) {
+      last.lanes = epochOf(shards).lanes;
+      last.firstSequence = undefined;
+      return;
+    }
     if (this.#epochs.length > 1 && isEmpty(last)) this.#epochs.pop();
     if (shards !== this.shards) this.#epochs.push(epochOf(shards));
   }
 
   push(entry: Entry): void {
-    const epoch = this.#epochs.at(-1)!;
-    const lane = epoch.lanes[entry.shard]!;
-    if (entry.place !== undefined) {
-      epoch.firstSequence ??= entry.place.sequence;
-      this.#end = entry.place.sequence + 1;
-      entry.place.segment.unsettled++;
-      if (lane.length >= BODIES_IN_MEMORY || epoch !== this.#epochs[0]) entry.bytes = undefined;
-    }
-    lane.push(entry);
-    this.#bodies++;
-    add(this.#points, entry.body.counts, 1);
+    this.#put(this.#epochs.at(-1)!, entry);
+    if (entry.place !== undefined && entry.order >= 0) this.#progress.stored(entry.place.sequence);
   }
 
-  /** Sequences below this one have been given, whether or not their bodies were pushed. */
-  passed(sequence: number): void {
-    this.#end = Math.max(this.#end, sequence);
+  /** What is pushed from now on waits for this one. */
+  hold(unread: Unread): void {
+    unread.segment.unsettled++;
+    this.#epochs.push({ ...epochOf(this.shards), unread });
+  }
+
+  /** What is stored from now on comes behind this. */
+  begin(start: Position): void {
+    this.#end = Math.max(this.#end, start.sequence);
+    this.#progress.jump(start);
   }
 
   /** The next of a lane that is served, if none of it is on its way. */
   take(lane: number): Entry | undefined {
-    const entry = this.#epochs[0]!.lanes[lane]?.[0];
-    if (entry === undefined || entry.isUnderWay) return undefined;
+    const { lanes, unread } = this.#epochs[0]!;
+    const entry = lanes[lane]?.[0];
+    if (entry === undefined || entry.isUnderWay || unread !== undefined) return undefined;
     entry.isUnderWay = true;
     return entry;
   }
@@ -91,20 +112,76 @@ export class Lanes {
 
   /** Goes on to the next set of lanes if the one that is served is empty. */
   advance(): void {
-    while (this.#epochs.length > 1 && isEmpty(this.#epochs[0]!)) this.#epochs.shift();
+    for (let [first] = this.#epochs; this.#epochs.length > 1 && isEmpty(first!); [first] = this.#epochs) {
+      if (first!.unread !== undefined) return;
+      this.#update();
+      this.#epochs.shift();
+      if (this.unread === undefined) this.#progress.serve(this.served);
+    }
   }
 
-  /** Takes away what is stored in this segment, but for what is on its way. */
-  dropSegment(segment: Segment): Entry[] {
-    return this.#drop((entry) => entry.place?.segment === segment);
+  /** What had to be read has been. @param entries of it that have no final fate. */
+  fill({ segment, endSequence }: Unread, entries: readonly Entry[]): void {
+    segment.unsettled--;
+    this.#epochs[0]!.unread = undefined;
+    if (entries.length > 0) {
+      const epoch = { ...epochOf(segment.shards), firstSequence: segment.firstSequence };
+      this.#epochs.unshift(epoch);
+      for (const entry of entries) this.#put(epoch, entry);
+    }
+    this.#progress.looked((sequence) => sequence >= segment.firstSequence && sequence < endSequence);
+    this.#progress.serve(this.served);
   }
 
-  /** Takes away what was stored before, but for what is on its way. */
+  /** What had to be read never will be: the others wait no longer. */
+  giveUp({ segment, endSequence, knownEnd }: Unread): void {
+    const epoch = this.#epochs.find(({ unread }) => unread?.segment === segment);
+    if (epoch === undefined) return;
+    segment.unsettled--;
+    epoch.unread = undefined;
+    this.#progress.miss(segment.firstSequence, knownEnd);
+    this.#progress.looked((sequence) => sequence >= segment.firstSequence && sequence < endSequence);
+    if (epoch === this.#epochs[0]) this.#progress.serve(this.served);
+  }
+
+  /** If this segment has still to be read. */
+  unreadOf(segment: Segment): Unread | undefined {
+    return this.#epochs.find(({ unread }) => unread?.segment === segment)?.unread;
+  }
+
+  /**
+   * Takes away what is stored in this segment, the oldest; what is on its way stays, but is no longer stored.
+   * @param next the one behind it
+   */
+  dropSegment(segment: Segment, next: Segment | undefined): Entry[] {
+    const dropped = this.#drop(({ place }) => place?.segment === segment);
+    for (const entry of this.entries()) {
+      if (entry.place?.segment !== segment || !entry.isStored) continue;
+      entry.isStored = false;
+      segment.unsettled--;
+    }
+    this.#progress.raiseFloor(next?.firstSequence ?? this.#end);
+    return dropped;
+  }
+
+  /** Takes away what was stored before, but for what is on its way. In order: it ends with the first that is younger. */
   dropOlderThan(oldestMs: number): Entry[] {
-    // The first that waits is the oldest of its lane: mostly there is nothing to look for.
-    const hasOld = (lane: readonly Entry[]) => (lane[lane[0]?.isUnderWay ? 1 : 0]?.storedMs ?? oldestMs) < oldestMs;
+    const waiting = (lane: readonly Entry[]) =>
+      lane.find(({ isUnderWay, place }) => !isUnderWay && place !== undefined);
+    const hasOld = (lane: readonly Entry[]) => (waiting(lane)?.storedMs ?? oldestMs) < oldestMs;
+    // Mostly there is nothing to look for.
     if (!this.#epochs.some(({ lanes }) => lanes.some(hasOld))) return [];
-    return this.#drop((entry) => entry.place !== undefined && entry.storedMs < oldestMs);
+    let end = this.#end;
+    for (const { lanes, unread } of this.#epochs) {
+      if (unread !== undefined) end = Math.min(end, unread.segment.firstSequence);
+      for (const lane of lanes) {
+        const young = lane.find((entry) => !entry.isUnderWay && entry.place && entry.storedMs >= oldestMs);
+        if (young !== undefined) end = Math.min(end, young.place!.sequence);
+      }
+    }
+    const dropped = this.#drop(({ place }) => place !== undefined && place.sequence < end);
+    if (dropped.length > 0) this.#progress.raiseFloor(end);
+    return dropped;
   }
 
   /** Takes away what the disk doesn't have, but for what is on its way. */
@@ -128,18 +205,68 @@ export class Lanes {
   /** The order of the first that has no final fate; infinite if there is none. */
   get lowestOrder(): number {
     let lowest = Number.POSITIVE_INFINITY;
-    for (const { lanes } of this.#epochs) {
+    for (const { lanes, unread } of this.#epochs) {
+      if (unread !== undefined) return -1;
       for (const lane of lanes) if (lane.length > 0) lowest = Math.min(lowest, lane[0]!.order);
     }
     return lowest;
   }
 
   cursor(): Omit<Cursor, 'generation'> {
-    // A lane that is empty has passed all that was pushed, but says nothing of lanes that were made otherwise.
-    const next = this.#epochs.find(({ firstSequence }, i) => i > 0 && firstSequence !== undefined);
-    const end = next?.firstSequence ?? this.#end;
-    const shards = this.#epochs[0]!.lanes.map((lane) => lane.find(({ place }) => place)?.place?.sequence ?? end);
-    return { floor: Math.min(...shards, end), shards };
+    this.#update();
+    const { floor, floorJumped, end, marks, unreadStragglers } = this.#progress;
+    const stragglers = [...unreadStragglers, ...this.#stragglers()];
+    return { floor, floorJumped, end: end.sequence, endJumped: end.jumped, shards: [...marks], stragglers };
+  }
+
+  /** How many bodies have been found missing, and can't be found any more, since the last call. */
+  takeLost(): number {
+    this.#update();
+    return this.#progress.takeLost();
+  }
+
+  #put(epoch: Epoch, entry: Entry): void {
+    const lane = epoch.lanes[entry.shard]!;
+    if (entry.place !== undefined) {
+      const { sequence } = entry.place;
+      epoch.firstSequence ??= sequence;
+      this.#end = Math.max(this.#end, sequence + 1);
+      if (lane.length >= BODIES_IN_MEMORY || epoch !== this.#epochs[0]) entry.bytes = undefined;
+    }
+    lane.push(entry);
+    this.#bodies++;
+    add(this.#points, entry.body.counts, 1);
+  }
+
+  // A lane that is empty has passed all that was pushed, but says nothing of lanes that were made otherwise.
+  #update(): void {
+    const progress = this.#progress;
+    const [{ lanes, unread }] = this.#epochs as [Epoch];
+    if (unread !== undefined) {
+      progress.raiseFloor(unread.segment.firstSequence);
+      return;
+    }
+    const later = this.#epochs.slice(1).map((epoch) => epoch.unread?.segment.firstSequence ?? epoch.firstSequence);
+    const end = later.find((sequence) => sequence !== undefined) ?? this.#end;
+    for (const [shard, lane] of lanes.entries()) {
+      const next = lane.find(({ place }) => place !== undefined && place.sequence >= progress.marks[shard]!);
+      progress.raiseMark(shard, next?.place?.sequence ?? end);
+    }
+    progress.raiseFloor(Math.min(...progress.marks, end));
+  }
+
+  #stragglers(): number[] {
+    const stragglers: number[] = [];
+    for (const { lanes } of this.#epochs) {
+      for (const [shard, lane] of lanes.entries()) {
+        for (const { place } of lane) {
+          if (place === undefined) continue;
+          if (!this.#progress.isPassed(place.sequence, shard, lanes.length)) break;
+          stragglers.push(place.sequence);
+        }
+      }
+    }
+    return stragglers;
   }
 
   #drop(isDropped: (entry: Entry) => boolean): Entry[] {
@@ -159,12 +286,12 @@ export class Lanes {
   #forget(entry: Entry): void {
     this.#bodies--;
     add(this.#points, entry.body.counts, -1);
-    if (entry.place !== undefined) entry.place.segment.unsettled--;
+    if (entry.isStored) entry.place!.segment.unsettled--;
   }
 }
 
 function epochOf(shards: number): Epoch {
-  return { lanes: Array.from({ length: shards }, () => []), firstSequence: undefined };
+  return { lanes: Array.from({ length: shards }, () => []), firstSequence: undefined, unread: undefined };
 }
 
 function isEmpty({ lanes }: Epoch): boolean {

@@ -1,7 +1,7 @@
 // The file system of Node.js.
 
 import { mkdirSync } from 'node:fs';
-import { constants, type FileHandle, open, readdir, readFile, rm } from 'node:fs/promises';
+import { constants, type FileHandle, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DiskQueueError } from './errors.ts';
 import type { DiskFile, FileSystem } from './file-system.ts';
@@ -10,6 +10,7 @@ import { acquireLock } from './lock.ts';
 // For nobody else: label values may be confidential.
 const DIRECTORY_MODE = 0o700;
 const FILE_MODE = 0o600;
+const OPEN_FLAGS = { create: constants.O_CREAT, new: constants.O_CREAT | constants.O_EXCL, existing: 0 };
 
 export const nodeFileSystem: FileSystem = {
   lock(directory) {
@@ -21,18 +22,12 @@ export const nodeFileSystem: FileSystem = {
     return acquireLock(join(directory, 'lock'));
   },
   list: (directory) => readdir(directory),
-  async read(path) {
-    try {
-      return await readFile(path);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-      throw error;
-    }
-  },
+  read: (path) => orUndefined(readFile(path)),
+  size: (path) => orUndefined(stat(path).then(({ size }) => size)),
   async open(path, mode) {
-    const flags = constants.O_RDWR | (mode === 'create' ? constants.O_CREAT : 0);
-    return diskFile(await open(path, flags, FILE_MODE));
+    return diskFile(await open(path, constants.O_RDWR | OPEN_FLAGS[mode], FILE_MODE));
   },
+  rename: (from, to) => rename(from, to),
   remove: (path) => rm(path, { force: true }),
   async syncDirectory(directory) {
     // Windows has no such thing.
@@ -45,6 +40,15 @@ export const nodeFileSystem: FileSystem = {
     }
   },
 };
+
+async function orUndefined<T>(found: Promise<T>): Promise<T | undefined> {
+  try {
+    return await found;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
 
 function diskFile(handle: FileHandle): DiskFile {
   return {

@@ -1,112 +1,127 @@
-// Reads what an earlier process has left in a directory. It must find each body that has no final fate, and change nothing
-// but what can't be read by anybody: torn ends. See "Opening" in FORMAT.md.
+// Reads what an earlier process has left in a directory. It must find each body that has no final fate, and remove nothing but
+// what holds none: torn ends. What can't be read now is left to be read later. See "Opening" in FORMAT.md.
 
 import { join } from 'node:path';
-import type { PointCounts } from '../points/index.ts';
-import { isSettled, NO_CURSOR } from './cursor.ts';
-import { type FoundCursor, readCursor } from './cursor-files.ts';
-import type { Entry, Segment } from './entry.ts';
+import { findAsides } from './aside.ts';
+import { NO_CURSOR } from './cursor.ts';
+import { type FoundCursor, type Patience, readCursor } from './cursor-files.ts';
+import type { Segment } from './entry.ts';
 import { DiskQueueError } from './errors.ts';
-import { type FileSystem, readIfPossible } from './file-system.ts';
+import type { FileSystem } from './file-system.ts';
 import { Lanes } from './lanes.ts';
-import {
-  decodeSegmentHeader,
-  parseSegmentName,
-  type ScannedFrame,
-  SEGMENT_HEADER_BYTES,
-  type SegmentHeader,
-  scanSegment,
-} from './segment.ts';
+import { type FoundSegment, type Replayed, replay } from './replay.ts';
+import { isPlausibleName, parseSegmentName, SEGMENT_HEADER_BYTES, type SegmentName } from './segment.ts';
+import { readSegment } from './segment-file.ts';
 import type { LogState } from './segment-log.ts';
+import { CURSOR_JUMP, SEGMENT_JUMP, startAt } from './sequence.ts';
 import type { DiskErrorKind } from './stats.ts';
 
-type OnError = (kind: DiskErrorKind, error: unknown) => void;
-
-export interface Recovered extends LogState {
-  cursor: FoundCursor;
-  lanes: Lanes;
-  /** Points of bodies that are damaged. */
-  damaged: PointCounts[];
-  lost: number;
-  tornBytes: number;
+export interface RecoverOptions extends Patience {
+  /** Of a segment that doesn't tell its size. */
+  segmentBytes: number;
+  onError: (kind: DiskErrorKind, error: unknown) => void;
 }
 
-interface SegmentFile {
-  path: string;
-  firstSequence: number;
-  number: number;
-  sizeBytes: number;
-  /** Missing if it can't be read. */
-  header: SegmentHeader | undefined;
-  frames: ScannedFrame[];
-  endAt: number;
+export interface Recovered extends LogState, Replayed {
+  cursor: FoundCursor;
+  lanes: Lanes;
+  tornBytes: number;
+  /** With names that no queue has given: they are to be put aside. */
+  strange: Segment[];
 }
 
 /** @throws DiskQueueError `unreadable`, `unknown_format` */
-export async function recover(fs: FileSystem, directory: string, onError: OnError): Promise<Recovered> {
+export async function recover(fs: FileSystem, directory: string, options: RecoverOptions): Promise<Recovered> {
   try {
-    return await read(fs, directory, onError);
+    return await read(fs, directory, options);
   } catch (cause) {
     if (cause instanceof DiskQueueError) throw cause;
     throw new DiskQueueError('unreadable', `can't read ${directory}`, { cause });
   }
 }
 
-async function read(fs: FileSystem, directory: string, onError: OnError): Promise<Recovered> {
-  const cursor = await readCursor(fs, directory, onError);
-  const files: SegmentFile[] = [];
-  // Both numbers have leading zeros: by name is by sequence.
-  for (const name of (await fs.list(directory)).sort()) {
-    const numbers = parseSegmentName(name);
-    if (numbers !== undefined) files.push({ ...(await readSegment(fs, join(directory, name), onError)), ...numbers });
-  }
-  const nextNumber = 1 + Math.max(0, ...files.map(({ number }) => number));
-  const tornBytes = await cutTornEnd(fs, files, onError);
-  for (const [i, file] of files.entries()) {
-    // One without a body ends none: it may be left from before, where sequences have been given again.
-    const next = files.slice(i + 1).find(({ frames }) => frames.some(({ isSound }) => isSound));
-    const end = next?.firstSequence ?? Number.POSITIVE_INFINITY;
-    file.frames = file.frames.filter(({ header }) => header.sequence < end);
-  }
+async function read(fs: FileSystem, directory: string, options: RecoverOptions): Promise<Recovered> {
+  const { onError } = options;
+  const onReadError = (error: unknown) => onError('read', error);
+  const cursor = await readCursor(fs, directory, { ...options, onError });
+  const names = (await fs.list(directory)).sort();
+  const asides = await findAsides(fs, directory, names, onReadError);
+  const files = await readSegments(fs, directory, names, options);
+  const found = files.filter(({ segment }) => isPlausibleName(segment));
+  const strange = files.map(({ segment }) => segment).filter((segment) => !isPlausibleName(segment));
+  const taken = [...found.map(({ segment }) => segment), ...asides].filter(isPlausibleName);
+  const { tornBytes, left } = await cutTornEnd(fs, found, cursor.cursor.end, onError);
   // Whatever the policy: files that an earlier process has removed must not come back among those of this one.
   await fs.syncDirectory(directory).catch((error: unknown) => onError('sync', error));
-  return { cursor, nextNumber, tornBytes, ...replay(files, cursor) };
+  const lanes = new Lanes(cursor.cursor);
+  const replayed = replay(left, cursor, lanes);
+  const last = left.at(-1)?.content.kind;
+  // How many bodies a segment holds that can't be read, only the cursor may know; if there is one.
+  const isUnsure = last === 'unread' || last === 'foreign' || (cursor.cursor === NO_CURSOR && asides.length > 0);
+  const start = startAt(replayed.known, neededSequence(replayed.known.sequence, taken, cursor, isUnsure));
+  lanes.begin(start);
+  const nextNumber = 1 + Math.max(0, ...taken.map(({ number }) => number));
+  const segments = left.map(({ segment }) => segment);
+  return { cursor, lanes, tornBytes, strange, asides, segments, start, nextNumber, ...replayed };
 }
 
-async function readSegment(
+async function readSegments(
   fs: FileSystem,
-  path: string,
-  onError: OnError,
-): Promise<Omit<SegmentFile, 'firstSequence' | 'number'>> {
-  const bytes = (await readIfPossible(fs, path, onError)) ?? Buffer.alloc(0);
-  const header = decodeSegmentHeader(bytes);
-  const sizeBytes = bytes.length;
-  if (header === undefined) return { path, sizeBytes, header, frames: [], endAt: 0 };
-  return { path, sizeBytes, header, ...scanSegment(bytes, header) };
+  directory: string,
+  names: readonly string[],
+  { segmentBytes, onError }: RecoverOptions,
+): Promise<FoundSegment[]> {
+  const found: FoundSegment[] = [];
+  // Both numbers have leading zeros: by name is by sequence.
+  for (const fileName of names) {
+    const name = parseSegmentName(fileName);
+    if (name === undefined) continue;
+    const path = join(directory, fileName);
+    const content = await readSegment(fs, path, name, (error) => onError('read', error));
+    const sizeBytes = content.kind === 'unread' ? content.sizeBytes || segmentBytes : content.sizeBytes;
+    const segment: Segment = { path, ...name, shards: 1, salt: 0, sizeBytes, unsettled: 0, isHurt: false };
+    found.push({ segment, content });
+  }
+  return found;
 }
 
-// What was being written when the process died. A segment without a header has been begun, and no more; one that is cut
-// to its header holds nothing either. If the file system refuses, it doesn't matter: the next segment ends this one.
-async function cutTornEnd(fs: FileSystem, files: SegmentFile[], onError: OnError): Promise<number> {
+/**
+ * What was being written when the process died: behind the last sound frame of the last segment, and of what the cursor knows
+ * to have been stored. If the file system refuses to remove it, it doesn't matter: the next segment ends this one.
+ */
+async function cutTornEnd(
+  fs: FileSystem,
+  found: readonly FoundSegment[],
+  storedEnd: number,
+  onError: (kind: DiskErrorKind, error: unknown) => void,
+): Promise<{ tornBytes: number; left: FoundSegment[] }> {
+  const left = [...found];
   let tornBytes = 0;
-  for (let last = files.at(-1); last !== undefined; last = files.at(-1)) {
-    const { path, sizeBytes, header, endAt } = last;
-    const isEmpty = header === undefined || endAt === SEGMENT_HEADER_BYTES;
-    tornBytes += header === undefined ? sizeBytes : sizeBytes - endAt;
-    last.frames = last.frames.filter(({ bodyAt }) => bodyAt < endAt);
+  for (let last = left.at(-1); last !== undefined; last = left.at(-1)) {
+    const { segment, content } = last;
+    if (content.kind === 'foreign' || content.kind === 'unread') break;
+    const endAt = content.kind === 'sound' ? content.endAt : 0;
+    if (content.kind === 'sound') {
+      const sound = content.frames.filter(({ bodyAt }) => bodyAt < endAt);
+      // Stored once, so it isn't torn but damaged.
+      if ((sound.at(-1)?.header.sequence ?? segment.firstSequence - 1) + 1 < storedEnd) break;
+      content.frames = sound;
+    }
+    tornBytes += segment.sizeBytes - endAt;
+    const isEmpty = endAt <= SEGMENT_HEADER_BYTES;
     try {
-      if (isEmpty) await fs.remove(path);
-      else if (endAt < sizeBytes) await cut(fs, path, endAt);
+      if (isEmpty) await fs.remove(segment.path);
+      else if (endAt < segment.sizeBytes) await cut(fs, segment.path, endAt);
     } catch (error) {
       onError('remove', error);
     }
     if (!isEmpty) {
-      last.sizeBytes = endAt;
+      segment.sizeBytes = endAt;
       break;
     }
-    files.pop();
+    left.pop();
   }
-  return tornBytes;
+  return { tornBytes, left };
 }
 
 async function cut(fs: FileSystem, path: string, sizeBytes: number): Promise<void> {
@@ -119,62 +134,15 @@ async function cut(fs: FileSystem, path: string, sizeBytes: number): Promise<voi
   }
 }
 
-function replay(files: readonly SegmentFile[], { cursor }: FoundCursor) {
-  const segments: Segment[] = [];
-  const damaged: PointCounts[] = [];
-  const lanes = new Lanes(files.find(({ header }) => header)?.header?.shards ?? 1);
-  const begun = new Set<number>();
-  let lost = 0;
-  /** What the next sequence should be. */
-  let next = files[0]?.firstSequence ?? 0;
-  const skipTo = (sequence: number) => {
-    // Below the floor it doesn't matter what is missing.
-    lost += Math.max(0, sequence - Math.max(next, cursor.floor));
-    next = Math.max(next, sequence);
-  };
-  for (const { path, firstSequence, sizeBytes, header, frames } of files) {
-    const segment: Segment = {
-      path,
-      firstSequence,
-      sizeBytes,
-      shards: header?.shards ?? 1,
-      salt: header?.salt ?? 0,
-      unsettled: 0,
-    };
-    segments.push(segment);
-    for (const { header: frame, bodyAt, isSound } of frames) {
-      skipTo(frame.sequence);
-      next = frame.sequence + 1;
-      if (isSettled(cursor, frame.sequence, frame.shard)) continue;
-      if (!isSound) {
-        damaged.push(frame.counts);
-        continue;
-      }
-      lanes.relayout(segment.shards);
-      lanes.advance();
-      // Of each shard that was served, the first was perhaps on its way; without a cursor, nobody knows which.
-      const isRepeat = cursor === NO_CURSOR || (segment.shards === lanes.served && !begun.has(frame.shard));
-      begun.add(frame.shard);
-      lanes.push(entryOf(segment, frame, bodyAt, isRepeat));
-    }
-  }
-  const nextSequence = Math.max(1, next, cursor.floor, ...cursor.shards);
-  lanes.passed(nextSequence);
-  return { segments, damaged, lost, lanes, nextSequence };
-}
-
-function entryOf(segment: Segment, frame: ScannedFrame['header'], bodyAt: number, isRepeat: boolean): Entry {
-  const { protocol, counts, minTimestampMs, maxTimestampMs, isSuspected, shard, storedMs } = frame;
-  const { sequence, bodyBytes, bodyCrc } = frame;
-  return {
-    body: { protocol, counts, minTimestampMs, maxTimestampMs, isSuspected },
-    shard,
-    order: -1,
-    storedMs,
-    place: { segment, sequence, bodyAt, bodyBytes, bodyCrc },
-    isRepeat,
-    bytes: undefined,
-    isUnderWay: false,
-    accept: undefined,
-  };
+// So that no sequence is given twice, whatever can't be read, or has been lost.
+function neededSequence(
+  known: number,
+  taken: readonly SegmentName[],
+  { cursor, isDoubtful }: FoundCursor,
+  isUnsure: boolean,
+): number {
+  // A file without a body counts, too: it must not come to stand behind one with later sequences.
+  const beyond = Math.max(known, ...taken.map(({ firstSequence }) => firstSequence));
+  const jump = Math.max(isUnsure ? SEGMENT_JUMP : 0, isDoubtful ? CURSOR_JUMP : 0);
+  return Math.max(beyond + jump, cursor.floor, ...cursor.shards);
 }

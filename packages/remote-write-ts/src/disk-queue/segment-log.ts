@@ -3,11 +3,14 @@
 
 import { join } from 'node:path';
 import type { RequestBody } from '../points/index.ts';
+import { type Aside, Asides } from './aside.ts';
 import type { Place, Segment } from './entry.ts';
-import type { DiskFile, FileSystem } from './file-system.ts';
+import type { FileSystem } from './file-system.ts';
 import { encodeFrameHeader, FRAME_HEADER_BYTES } from './frame.ts';
 import type { FsyncPolicy } from './options.ts';
-import { encodeSegmentHeader, SEGMENT_HEADER_BYTES, segmentName } from './segment.ts';
+import { encodeSegmentHeader, MAX_SEGMENT_NUMBER, SEGMENT_HEADER_BYTES, segmentName } from './segment.ts';
+import { SegmentFiles } from './segment-files.ts';
+import type { Position } from './sequence.ts';
 import type { DiskErrorKind } from './stats.ts';
 
 export interface Unstored {
@@ -19,7 +22,9 @@ export interface Unstored {
 export interface LogState {
   /** From the oldest to the newest. */
   segments: Segment[];
-  nextSequence: number;
+  asides: Aside[];
+  /** Of the next body. */
+  start: Position;
   /** Above the numbers of all segments. */
   nextNumber: number;
 }
@@ -27,6 +32,7 @@ export interface LogState {
 export interface LogOptions {
   segmentBytes: number;
   fsync: FsyncPolicy;
+  now: () => number;
   /** For salts. */
   random: () => number;
   onError: (kind: DiskErrorKind, error: unknown) => void;
@@ -41,23 +47,30 @@ export class SegmentLog {
   readonly #directory: string;
   readonly #options: LogOptions;
   readonly #segments: Segment[];
-  readonly #files = new Map<Segment, DiskFile>();
+  readonly #files: SegmentFiles;
+  readonly asides: Asides;
+  readonly #jumped: number;
   #nextSequence: number;
   #nextNumber: number;
   /** What is written to; the last of the segments, unless it is new and nothing stands in it. */
   #active: Segment | undefined;
   #isDirty = false;
+  /** Of the oldest. */
   #removal: Promise<boolean> | undefined;
   /** Those whose sync has failed. */
   readonly #distrusted = new WeakSet<Segment>();
-  readonly #reads = new Map<Segment, Set<Promise<unknown>>>();
+  /** New ones that couldn't be written, and then not be removed. */
+  #leftovers: Segment[] = [];
 
   constructor(fs: FileSystem, directory: string, state: LogState, options: LogOptions) {
     this.#fs = fs;
     this.#directory = directory;
     this.#options = options;
     this.#segments = state.segments;
-    this.#nextSequence = state.nextSequence;
+    this.#files = new SegmentFiles(fs);
+    this.asides = new Asides(fs, state.asides, options.onError);
+    this.#jumped = state.start.jumped;
+    this.#nextSequence = state.start.sequence;
     this.#nextNumber = state.nextNumber;
   }
 
@@ -66,12 +79,18 @@ export class SegmentLog {
   }
 
   get sizeBytes(): number {
-    return this.#segments.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+    const all = [...this.#segments, ...this.#leftovers];
+    return all.reduce((sum, { sizeBytes }) => sum + sizeBytes, this.asides.sizeBytes);
   }
 
   /** The oldest, unless it is being written to. */
   get oldest(): Segment | undefined {
     return this.#segments[0] === this.#active ? undefined : this.#segments[0];
+  }
+
+  /** The one behind the oldest. */
+  get second(): Segment | undefined {
+    return this.#segments[1];
   }
 
   /**
@@ -89,15 +108,19 @@ export class SegmentLog {
     for (const unstored of bodies) {
       if (places.length > 0 && at + frameBytes(unstored) > this.#options.segmentBytes) break;
       const sequence = this.#nextSequence + places.length;
+      if (!Number.isSafeInteger(sequence + 1)) break;
       const header = encodeFrameHeader(unstored.body, { ...unstored, sequence }, segment.salt);
       buffers.push(header, unstored.body.bytes);
       const bodyBytes = unstored.body.bytes.length;
       places.push({ segment, sequence, bodyAt: at + FRAME_HEADER_BYTES, bodyBytes, bodyCrc: header.readUInt32LE(68) });
       at += FRAME_HEADER_BYTES + bodyBytes;
     }
+    if (places.length === 0) throw this.#usedUp('sequences');
     await this.#write(segment, Buffer.concat(buffers), isNew);
     if (isNew) this.#segments.push(segment);
     segment.sizeBytes = at;
+    // At once: the lanes learn of them a little later, and it must not be taken for settled in between.
+    segment.unsettled += places.length;
     this.#nextSequence += places.length;
     return places;
   }
@@ -114,7 +137,7 @@ export class SegmentLog {
     if (segment === undefined || !this.#isDirty || this.#options.fsync === 'never') return;
     this.#isDirty = false;
     try {
-      await this.#files.get(segment)?.sync();
+      await this.#files.open(segment)?.sync();
     } catch (error) {
       this.#options.onError('sync', error);
       // The system may have given up what it couldn't write, and the next sync would not say so.
@@ -124,31 +147,42 @@ export class SegmentLog {
   }
 
   /** @returns fewer bytes if the file has no more. */
-  async read({ segment, bodyAt, bodyBytes }: Place): Promise<Buffer> {
-    const read = this.#file(segment, 'existing').then((file) => file.read(bodyBytes, bodyAt));
-    const reads = this.#reads.get(segment) ?? new Set();
-    this.#reads.set(segment, reads.add(read));
-    try {
-      return await read;
-    } finally {
-      reads.delete(read);
-      if (reads.size === 0) this.#reads.delete(segment);
-    }
+  read({ segment, bodyAt, bodyBytes }: Place): Promise<Buffer> {
+    return this.#files.read(segment, bodyBytes, bodyAt);
   }
 
-  /** Removes the oldest, once for all who ask while it is being removed. False if that isn't possible. */
-  removeOldest(): Promise<boolean> {
-    this.#removal ??= this.#remove(this.oldest).finally(() => {
+  /**
+   * Removes the oldest, once for all who ask while it is being removed. What couldn't be read of it is only put aside.
+   * @param segment what is taken for the oldest; if it isn't any more, nothing is left to do.
+   * @param isForced whatever it is, its room is needed
+   * @returns false if that isn't possible.
+   */
+  removeOldest(segment: Segment, isForced = false): Promise<boolean> {
+    if (this.oldest !== segment) return Promise.resolve(true);
+    this.#removal ??= this.#remove(segment, isForced).finally(() => {
       this.#removal = undefined;
     });
     return this.#removal;
   }
 
-  async #remove(segment: Segment | undefined): Promise<boolean> {
-    if (segment === undefined) return false;
-    await Promise.allSettled(this.#reads.get(segment) ?? []);
+  /** It need not be among the segments. False if it stays where it is: then it is tried again when it is the oldest. */
+  async putAside(segment: Segment): Promise<boolean> {
     try {
-      await this.#closeFile(segment);
+      await this.#files.close(segment);
+      await this.asides.add(segment, this.#options.now());
+    } catch (error) {
+      this.#options.onError('remove', error);
+      return false;
+    }
+    const index = this.#segments.indexOf(segment);
+    if (index >= 0) this.#segments.splice(index, 1);
+    return true;
+  }
+
+  async #remove(segment: Segment, isForced: boolean): Promise<boolean> {
+    if (segment.isHurt && !isForced) return this.putAside(segment);
+    try {
+      await this.#files.close(segment);
       await this.#fs.remove(segment.path);
     } catch (error) {
       this.#options.onError('remove', error);
@@ -158,9 +192,22 @@ export class SegmentLog {
     return true;
   }
 
+  /** What stayed because it couldn't be removed. */
+  async removeLeftovers(): Promise<void> {
+    for (const segment of this.#leftovers) {
+      try {
+        await this.#fs.remove(segment.path);
+        this.#leftovers = this.#leftovers.filter((one) => one !== segment);
+      } catch (error) {
+        this.#options.onError('remove', error);
+        return;
+      }
+    }
+  }
+
   async close(): Promise<void> {
     await this.sync();
-    for (const segment of [...this.#files.keys()]) await this.#closeFile(segment).catch(() => {});
+    await this.#files.closeAll();
   }
 
   #hasRoom({ shards, sizeBytes }: Segment, first: Unstored, newShards: number): boolean {
@@ -168,22 +215,30 @@ export class SegmentLog {
   }
 
   #newSegment(shards: number): Segment {
-    const name = segmentName({ firstSequence: this.#nextSequence, number: this.#nextNumber++ });
+    const name = { firstSequence: this.#nextSequence, number: this.#nextNumber++, jumped: this.#jumped };
+    if (name.number > MAX_SEGMENT_NUMBER) throw this.#usedUp('numbers of segments');
     return {
-      path: join(this.#directory, name),
+      path: join(this.#directory, segmentName(name)),
+      ...name,
       shards,
-      firstSequence: this.#nextSequence,
       salt: Math.floor(this.#options.random() * 2 ** 32),
       sizeBytes: 0,
       unsettled: 0,
+      isHurt: false,
     };
+  }
+
+  #usedUp(what: string): Error {
+    const error = new Error(`all ${what} are used up`);
+    this.#options.onError('write', error);
+    return error;
   }
 
   async #write(segment: Segment, bytes: Uint8Array, isNew: boolean): Promise<void> {
     const { fsync, onError } = this.#options;
     let kind: DiskErrorKind = 'write';
     try {
-      const file = await this.#file(segment, 'create');
+      const file = await this.#files.file(segment, isNew ? 'new' : 'existing');
       await file.write(bytes, segment.sizeBytes);
       kind = 'sync';
       if (fsync === 'batch') await file.sync();
@@ -192,43 +247,28 @@ export class SegmentLog {
       this.#isDirty = fsync !== 'batch';
     } catch (error) {
       onError(kind, error);
-      await this.#abandon(segment, isNew);
+      await this.#abandon(segment, bytes.length, isNew);
       throw error;
     }
   }
 
   // What was being written is to be found no more, if the file system allows even that.
-  async #abandon(segment: Segment, isNew: boolean): Promise<void> {
+  async #abandon(segment: Segment, writtenBytes: number, isNew: boolean): Promise<void> {
     if (this.#active === segment) this.#active = undefined;
+    // Not made by this one.
+    if (isNew && this.#files.open(segment) === undefined) return;
     try {
       if (!isNew) {
-        await (await this.#file(segment, 'existing')).truncate(segment.sizeBytes);
+        await (await this.#files.file(segment, 'existing')).truncate(segment.sizeBytes);
         return;
       }
-      await this.#closeFile(segment);
+      await this.#files.close(segment);
       await this.#fs.remove(segment.path);
     } catch (error) {
       this.#options.onError('remove', error);
+      // It takes its room all the same.
+      segment.sizeBytes += writtenBytes;
+      if (isNew) this.#leftovers.push(segment);
     }
-  }
-
-  async #file(segment: Segment, mode: 'create' | 'existing'): Promise<DiskFile> {
-    const known = this.#files.get(segment);
-    if (known !== undefined) return known;
-    const file = await this.#fs.open(segment.path, mode);
-    const first = this.#files.get(segment);
-    if (first !== undefined) {
-      // Two readers came at the same time.
-      await file.close();
-      return first;
-    }
-    this.#files.set(segment, file);
-    return file;
-  }
-
-  async #closeFile(segment: Segment): Promise<void> {
-    const file = this.#files.get(segment);
-    this.#files.delete(segment);
-    await file?.close();
   }
 }

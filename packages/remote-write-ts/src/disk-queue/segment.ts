@@ -4,6 +4,7 @@
 import { crc32 } from 'node:zlib';
 import { DiskQueueError } from './errors.ts';
 import { decodeFrameHeader, FRAME_HEADER_BYTES, FRAME_MAGIC, type FrameHeader, isBodySound } from './frame.ts';
+import { MAX_FOUND_SEQUENCE, readSequence } from './sequence.ts';
 
 export const SEGMENT_HEADER_BYTES = 32;
 const MAGIC = Buffer.from('RWQSEGMT', 'latin1');
@@ -20,19 +21,37 @@ export interface SegmentHeader {
 export interface SegmentName {
   firstSequence: number;
   number: number;
+  /** So many sequences before the first were never given. In the name, as it must be known of what can't be read, too. */
+  jumped: number;
 }
 
-const NAME = /^([0-9a-f]{16})-([0-9a-f]{8})\.segment$/;
+const NAME = /^([0-9a-f]{16})-([0-9a-f]{8})(?:-([0-9a-f]{16}))?\.segment$/;
 
-export function segmentName({ firstSequence, number }: SegmentName): string {
-  return `${firstSequence.toString(16).padStart(16, '0')}-${number.toString(16).padStart(8, '0')}.segment`;
+export function segmentName({ firstSequence, number, jumped }: SegmentName): string {
+  const parts = [hex(firstSequence, 16), hex(number, 8)];
+  if (jumped > 0) parts.push(hex(jumped, 16));
+  return `${parts.join('-')}.segment`;
 }
+
+function hex(number: number, digits: number): string {
+  return number.toString(16).padStart(digits, '0');
+}
+
+/** Above it there is no name. */
+export const MAX_SEGMENT_NUMBER = 0xffff_ffff;
+const MAX_FOUND_NUMBER = 2 ** 31;
 
 /** @returns undefined for the name of something else. */
 export function parseSegmentName(name: string): SegmentName | undefined {
   const match = NAME.exec(name);
   if (match === null) return undefined;
-  return { firstSequence: Number.parseInt(match[1]!, 16), number: Number.parseInt(match[2]!, 16) };
+  const [firstSequence, number, jumped] = [1, 2, 3].map((i) => Number.parseInt(match[i] ?? '0', 16));
+  return { firstSequence: firstSequence!, number: number!, jumped: jumped! };
+}
+
+/** Whether others can come behind it. */
+export function isPlausibleName({ firstSequence, number, jumped }: SegmentName): boolean {
+  return firstSequence <= MAX_FOUND_SEQUENCE && number <= MAX_FOUND_NUMBER && jumped <= firstSequence;
 }
 
 export function encodeSegmentHeader({ shards, firstSequence, salt }: SegmentHeader): Buffer {
@@ -56,8 +75,9 @@ export function decodeSegmentHeader(bytes: Buffer): SegmentHeader | undefined {
   const version = bytes.readUInt16LE(8);
   if (version !== VERSION) throw new DiskQueueError('unknown_format', `a segment is of version ${version}`);
   const shards = bytes.readUInt32LE(12);
-  if (shards === 0) return undefined;
-  return { shards, firstSequence: Number(bytes.readBigUInt64LE(16)), salt: bytes.readUInt32LE(24) };
+  const firstSequence = readSequence(bytes, 16);
+  if (shards === 0 || firstSequence === undefined) return undefined;
+  return { shards, firstSequence, salt: bytes.readUInt32LE(24) };
 }
 
 export interface ScannedFrame {

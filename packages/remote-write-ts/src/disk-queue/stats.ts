@@ -15,8 +15,10 @@ export interface DiskQueueStats {
   bodies: number;
   points: PointCounts;
   segments: number;
-  /** Size of all segments, what is settled in them included. */
+  /** Size of all segments, what is settled in them and what is put aside included. */
   sizeBytes: number;
+  /** Segments that were given up because they couldn't be read, as long as they are kept. */
+  aside: { files: number; sizeBytes: number };
   /** When the oldest body without a final fate was stored, ms since the Unix epoch; 0 if there is none. */
   oldestMs: number;
   /** Found without a final fate when the queue was opened. */
@@ -26,8 +28,13 @@ export interface DiskQueueStats {
   unstored: number;
   settled: number;
   dropped: Record<DiskDropReason, number>;
-  /** Bodies whose place is unreadable: nobody knows how many points they had. */
+  /**
+   * Bodies that were stored and can't be found any more, as far as their numbers are known: nobody knows how many points they
+   * had. Those of segments that were given up are among them.
+   */
   lost: number;
+  /** Segments that couldn't be read or understood, or only in parts. */
+  unreadable: number;
   /** Cut from the ends of segments when the queue was opened: what was being written when the process or the machine died. */
   tornBytes: number;
   /** Calls of the file system that failed, by what they were for. */

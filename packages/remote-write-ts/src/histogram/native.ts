@@ -43,7 +43,7 @@ const MAX_INT32 = 2 ** 31 - 1;
 
 /** @throws HistogramError for what a receiver would refuse or misread. */
 export function checkHistogram(histogram: NativeHistogram): void {
-  const { schema, isFloat, count, sum, zeroCount, zeroThreshold } = histogram;
+  const { schema, isFloat, count, sum, zeroCount, zeroThreshold, resetHint } = histogram;
   const isCustom = schema === CUSTOM_BUCKETS_SCHEMA;
   if (!isCustom && !(Number.isInteger(schema) && schema >= -4 && schema <= 8)) {
     throw new HistogramError('bad_schema', `schema ${schema} is neither -4 to 8 nor ${CUSTOM_BUCKETS_SCHEMA}`);
@@ -53,6 +53,10 @@ export function checkHistogram(histogram: NativeHistogram): void {
   if (!(zeroThreshold >= 0 && zeroThreshold < Number.POSITIVE_INFINITY)) {
     throw new HistogramError('bad_zero', `zero threshold ${zeroThreshold}`);
   }
+  if (resetHint !== undefined && !RESET_HINTS.includes(resetHint)) {
+    throw new HistogramError('bad_reset_hint', `no reset hint is ${String(resetHint)}`);
+  }
+  if (typeof sum !== 'number') throw new HistogramError('bad_count', `the sum is a ${typeof sum}`);
   checkCount(count, isFloat);
   checkCount(zeroCount, isFloat);
   checkSpans(histogram.positiveSpans, histogram.positiveCounts, !isCustom);

@@ -22,11 +22,25 @@ const TAG_VALUE = 0x12;
  * @throws LabelError
  */
 export function encodeLabels(labels: readonly LabelPair[]): Uint8Array {
+  return encode(planLabels(labels));
+}
+
+/** A label set before it is bytes. */
+export interface LabelPlan {
+  readonly sorted: readonly LabelPair[];
+  /** Of each name and value in turn. */
+  readonly textBytes: readonly number[];
+  /** Of what `writeLabels` writes. */
+  readonly sizeBytes: number;
+}
+
+/** @throws LabelError as `encodeLabels` does. */
+export function planLabels(labels: readonly LabelPair[]): LabelPlan {
   const sorted = validated(labels);
   if (!sorted.some(([name]) => name === METRIC_NAME)) {
     throw new LabelError('no_metric_name', `a series needs the label ${METRIC_NAME}`);
   }
-  return encode(sorted);
+  return plan(sorted);
 }
 
 /**
@@ -43,7 +57,7 @@ export function encodeExemplarLabels(labels: readonly LabelPair[]): Uint8Array {
       `an exemplar's labels have ${characters} characters, ${MAX_EXEMPLAR_CHARACTERS} are allowed`,
     );
   }
-  return encode(sorted);
+  return encode(plan(sorted));
 }
 
 /** A sorted copy. */
@@ -76,25 +90,40 @@ function codePoints(text: string): number {
   return count;
 }
 
-function encode(sorted: readonly LabelPair[]): Uint8Array {
+function plan(sorted: readonly LabelPair[]): LabelPlan {
   // Lengths are needed twice (the label's, then the string's), so they are measured once for all.
-  const sizes = sorted.map(([name, value]) => [Buffer.byteLength(name), Buffer.byteLength(value)] as const);
-  let total = 0;
-  for (const [name, value] of sizes) total += fieldSize(fieldSize(name) + fieldSize(value));
+  const textBytes: number[] = [];
+  let sizeBytes = 0;
+  for (const [name, value] of sorted) {
+    const nameBytes = Buffer.byteLength(name);
+    const valueBytes = Buffer.byteLength(value);
+    textBytes.push(nameBytes, valueBytes);
+    sizeBytes += fieldSize(fieldSize(nameBytes) + fieldSize(valueBytes));
+  }
+  return { sorted, textBytes, sizeBytes };
+}
+
+function encode(labels: LabelPlan): Uint8Array {
   // From Node's pool: label sets are small and many, a buffer of its own would cost each of them more than its bytes.
-  const out = Buffer.allocUnsafe(total);
-  let at = 0;
+  const out = Buffer.allocUnsafe(labels.sizeBytes);
+  writeLabels(labels, out, 0);
+  // Not as a Buffer, whose `slice` is no copy.
+  return new Uint8Array(out.buffer, out.byteOffset, labels.sizeBytes);
+}
+
+/** Into room for them from `start` on. */
+export function writeLabels({ sorted, textBytes }: LabelPlan, out: Buffer, start: number): void {
+  let at = start;
   for (let i = 0; i < sorted.length; i++) {
     const [name, value] = sorted[i]!;
-    const [nameBytes, valueBytes] = sizes[i]!;
+    const nameBytes = textBytes[2 * i]!;
+    const valueBytes = textBytes[2 * i + 1]!;
     at = header(out, at, TAG_LABELS, fieldSize(nameBytes) + fieldSize(valueBytes));
     at = header(out, at, TAG_NAME, nameBytes);
     at += out.write(name, at, nameBytes);
     at = header(out, at, TAG_VALUE, valueBytes);
     at += out.write(value, at, valueBytes);
   }
-  // Not as a Buffer, whose `slice` is no copy.
-  return new Uint8Array(out.buffer, out.byteOffset, total);
 }
 
 // Tag, length and content of a length-delimited field whose number is below 16.
@@ -114,9 +143,25 @@ function header(out: Uint8Array, start: number, tag: number, lengthBytes: number
 }
 
 /** What `encodeLabels` gave, as pairs again. */
-export function decodeLabels(bytes: Uint8Array): LabelPair[] {
-  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+export function decodeLabels(bytes: Buffer): LabelPair[] {
   const pairs: LabelPair[] = [];
+  visitLabels(bytes, ({ nameAt, nameEnd, valueAt, end }) => {
+    pairs.push([bytes.toString('utf8', nameAt, nameEnd), bytes.toString('utf8', valueAt, end)]);
+  });
+  return pairs;
+}
+
+/** Where a label is: its name and value, and its fields, which begin with the header of the name. */
+export interface LabelPlace {
+  start: number;
+  nameAt: number;
+  nameEnd: number;
+  valueAt: number;
+  end: number;
+}
+
+/** Goes through what `encodeLabels` gave. */
+export function visitLabels(bytes: Uint8Array, visit: (place: LabelPlace) => void): void {
   let at = 0;
   const length = (): number => {
     let value = 0;
@@ -131,12 +176,13 @@ export function decodeLabels(bytes: Uint8Array): LabelPair[] {
   };
   while (at < bytes.length) {
     length();
+    const start = at;
     const nameBytes = length();
-    const name = text.toString('utf8', at, at + nameBytes);
+    const nameAt = at;
     at += nameBytes;
     const valueBytes = length();
-    pairs.push([name, text.toString('utf8', at, at + valueBytes)]);
+    const valueAt = at;
     at += valueBytes;
+    visit({ start, nameAt, nameEnd: nameAt + nameBytes, valueAt, end: at });
   }
-  return pairs;
 }

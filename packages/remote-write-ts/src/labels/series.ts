@@ -1,8 +1,9 @@
 // A series, prepared once for any number of requests of either protocol: labels validated and sorted, their 1.0 bytes, their
 // 2.0 symbols, metadata, and the hash that gives it a shard.
 
-import { decodeLabels, encodeLabels, type LabelPair, METRIC_NAME } from './encode.ts';
+import { type LabelPair, METRIC_NAME, planLabels } from './encode.ts';
 import { LabelError } from './errors.ts';
+import { PreparedSeries } from './prepared.ts';
 import { internSymbol, type SymbolEntry } from './symbols.ts';
 
 /** In the order of the wire's enum, whose 0 is `unknown`. */
@@ -29,13 +30,16 @@ export interface Metadata {
   family?: string;
 }
 
-/** From `createSeries`. There may be millions: it holds its label bytes, and what else it is asked for is made then. */
+/**
+ * From `createSeries`. There may be millions, so it holds little, and what it is asked for is made for each call. An object of
+ * another making can be sent as well: it is prepared by its `labels` and `metadata` when a builder sees it first.
+ */
 export interface Series {
-  /** Sorted by the bytes of the name. Made for each call. */
+  /** Sorted by the bytes of the name. */
   readonly labels: readonly LabelPair[];
   /** As `encodeLabels` gives them. */
   readonly labelBytes: Uint8Array;
-  /** Names and values in turn. Kept from the first call on. */
+  /** Names and values in turn. The strings are kept from the first call on. */
   readonly symbols: readonly SymbolEntry[];
   readonly metadata: SeriesMetadata | undefined;
   /** 32 bits of the labels, the same in every process. */
@@ -50,41 +54,19 @@ export interface SeriesMetadata {
   readonly unit: SymbolEntry;
 }
 
-class PreparedSeries implements Series {
-  readonly labelBytes: Uint8Array;
-  readonly metadata: SeriesMetadata | undefined;
-  private readonly signedHash: number;
-  private interned: readonly SymbolEntry[] | undefined;
-
-  constructor(labelBytes: Uint8Array, metadata: SeriesMetadata | undefined) {
-    this.labelBytes = labelBytes;
-    this.metadata = metadata;
-    this.signedHash = fnv1a(labelBytes);
-    this.interned = undefined;
-  }
-
-  get labels(): LabelPair[] {
-    return decodeLabels(this.labelBytes);
-  }
-
-  get symbols(): readonly SymbolEntry[] {
-    this.interned ??= this.labels.flat().map(internSymbol);
-    return this.interned;
-  }
-
-  get hash(): number {
-    return this.signedHash >>> 0;
-  }
-}
-
 /**
  * The order of `labels` doesn't matter.
  * @throws LabelError
  */
 export function createSeries(labels: readonly LabelPair[], metadata?: Metadata): Series {
-  const labelBytes = encodeLabels(labels);
-  if (metadata === undefined) return new PreparedSeries(labelBytes, undefined);
-  return new PreparedSeries(labelBytes, seriesMetadata(labels.find(([name]) => name === METRIC_NAME)![1], metadata));
+  return prepareSeries(labels, metadata);
+}
+
+/** What `createSeries` makes, for this package's own use. */
+export function prepareSeries(labels: readonly LabelPair[], metadata: Metadata | undefined): PreparedSeries {
+  const plan = planLabels(labels);
+  if (metadata === undefined) return new PreparedSeries(plan, undefined);
+  return new PreparedSeries(plan, seriesMetadata(labels.find(([name]) => name === METRIC_NAME)![1], metadata));
 }
 
 /** Series of one family have the same: few differ, so they share. The newest are kept. */
@@ -114,11 +96,4 @@ export function familyName(name: string, type: MetricType): string {
   if (type === 'histogram') return name.replace(/_(bucket|sum|count)$/, '');
   if (type === 'gaugehistogram') return name.replace(/_(bucket|gsum|gcount)$/, '');
   return type === 'summary' ? name.replace(/_(sum|count)$/, '') : name;
-}
-
-function fnv1a(bytes: Uint8Array): number {
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < bytes.length; i++) hash = Math.imul(hash ^ bytes[i]!, 0x01000193);
-  // Signed, as it is kept: a larger number would be an object.
-  return hash | 0;
 }

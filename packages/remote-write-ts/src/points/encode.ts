@@ -1,8 +1,8 @@
 // Points to a request's body, in either protocol.
 
 import type { SeriesMetadata } from '../labels/index.ts';
-import { type Protocol, WriteRequestBuilder, WriteRequestV2Builder } from '../wire/index.ts';
-import { exemplarsOf, type Point } from './point.ts';
+import { type PointExtras, type Protocol, WriteRequestBuilder, WriteRequestV2Builder } from '../wire/index.ts';
+import { type HistogramPoint, type Point, type SamplePoint, sortedExemplars } from './point.ts';
 
 /** Keeps its buffers; one is enough for all that happens in one thread. */
 export class PointEncoder {
@@ -26,16 +26,15 @@ export class PointEncoder {
     builder.reset();
     for (let i = 0; i < points.length; i++) {
       const point = points[i]!;
-      const { timestampMs } = point;
-      const { labelBytes } = point.series;
+      const { series, timestampMs } = point;
       if (point.kind === 'sample') {
-        const exemplars = exemplarsOf(point);
-        if (exemplars.length === 0) builder.addSample(labelBytes, point.value, timestampMs);
-        else builder.addSampleWithExemplars(labelBytes, point.value, timestampMs, exemplars);
+        const exemplars = sortedExemplars(point);
+        if (exemplars.length === 0) builder.addSample(series, point.value, timestampMs);
+        else builder.addSampleWithExemplars(series, point.value, timestampMs, exemplars);
       } else if (point.kind === 'histogram') {
-        builder.addHistogram(labelBytes, point.histogram, timestampMs, exemplarsOf(point));
-      } else if (point.kind === 'stale') builder.addStale(labelBytes, timestampMs);
-      else builder.addStaleHistogram(labelBytes, timestampMs);
+        builder.addHistogram(series, point.histogram, timestampMs, sortedExemplars(point));
+      } else if (point.kind === 'stale') builder.addStale(series, timestampMs);
+      else builder.addStaleHistogram(series, timestampMs);
     }
     return builder.finish();
   }
@@ -45,12 +44,18 @@ export class PointEncoder {
     builder.reset();
     for (let i = 0; i < points.length; i++) {
       const point = points[i]!;
-      if (point.kind === 'sample') builder.addSample(point.series, point.value, point.timestampMs, point);
+      if (point.kind === 'sample') builder.addSample(point.series, point.value, point.timestampMs, extrasOf(point));
       else if (point.kind === 'histogram') {
-        builder.addHistogram(point.series, point.histogram, point.timestampMs, point);
+        builder.addHistogram(point.series, point.histogram, point.timestampMs, extrasOf(point));
       } else if (point.kind === 'stale') builder.addStale(point.series, point.timestampMs);
       else builder.addStaleHistogram(point.series, point.timestampMs);
     }
     return builder.finish();
   }
+}
+
+/** The point itself, as long as its exemplars are in order. */
+function extrasOf(point: SamplePoint | HistogramPoint): PointExtras {
+  const { exemplars = [], startMs } = point;
+  return exemplars.length < 2 ? point : { startMs, exemplars: sortedExemplars(point) };
 }

@@ -46,13 +46,39 @@ export interface PointCounts {
   exemplars: number;
 }
 
-/** @throws RangeError, HistogramError: for a point that no request could carry, or that a receiver would refuse. */
+/**
+ * One point in a batch that no request could carry would cost all the others.
+ * @throws TypeError, RangeError, HistogramError: for a point that no request could carry, or that a receiver would refuse.
+ */
 export function checkPoint(point: Point): void {
+  if (typeof point?.series?.hash !== 'number') throw new TypeError('a point without a series of createSeries');
   checkTimestamp(point.timestampMs);
-  if (point.kind === 'stale' || point.kind === 'stale_histogram') return;
+  switch (point.kind) {
+    case 'sample':
+      if (typeof point.value !== 'number') throw fault(point, `the value is a ${typeof point.value}`);
+      break;
+    case 'histogram':
+      if (typeof point.histogram !== 'object' || point.histogram === null) throw fault(point, 'no histogram');
+      checkHistogram(point.histogram);
+      break;
+    case 'stale':
+    case 'stale_histogram':
+      return;
+    default:
+      throw fault(point, `no kind of point is ${JSON.stringify((point as Point).kind)}`);
+  }
   if (point.startMs) checkStart(point.startMs, point.timestampMs);
-  for (const exemplar of point.exemplars ?? []) checkTimestamp(exemplar.timestampMs);
-  if (point.kind === 'histogram') checkHistogram(point.histogram);
+  if (point.exemplars === undefined) return;
+  for (const { labels, value, timestampMs } of point.exemplars) {
+    if (!(labels instanceof Uint8Array)) throw fault(point, 'an exemplar is not of createExemplar');
+    if (typeof value !== 'number') throw fault(point, `the value of an exemplar is a ${typeof value}`);
+    checkTimestamp(timestampMs);
+  }
+}
+
+function fault(point: Point, what: string): TypeError {
+  const name = point.series.labels.find(([label]) => label === '__name__')?.[1];
+  return new TypeError(`a point of ${name}: ${what}`);
 }
 
 /** Custom buckets exist only in 2.0. */
@@ -62,6 +88,16 @@ export function isCarriedBy(protocol: Protocol, point: Point): boolean {
 
 export function exemplarsOf(point: Point): readonly Exemplar[] {
   return (point.kind === 'sample' || point.kind === 'histogram') && point.exemplars ? point.exemplars : NO_EXEMPLARS;
+}
+
+/**
+ * Several of one point in the order in which Prometheus takes them, by time and value: before 3.16 it drops those that come out of
+ * it, though it counts them as written.
+ */
+export function sortedExemplars(point: Point): readonly Exemplar[] {
+  const exemplars = exemplarsOf(point);
+  if (exemplars.length < 2) return exemplars;
+  return exemplars.toSorted((a, b) => a.timestampMs - b.timestampMs || a.value - b.value);
 }
 
 const NO_EXEMPLARS: readonly Exemplar[] = [];

@@ -4,3 +4,4 @@ export { FORBIDDEN_HEADERS } from './headers.ts';
 export { type AttemptInfo, MAX_TIMER_MS, type SenderOptions, whole } from './options.ts';
 export type { SenderStats, SendOutcome } from './outcome.ts';
 export { createSender, type Sender } from './sender.ts';
+export { TAKES_NO_HISTOGRAMS } from './verdict.ts';

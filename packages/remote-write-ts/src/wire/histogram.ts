@@ -150,6 +150,6 @@ export class HistogramWriter {
     out.reserve(MAX_HEADER_BYTES + packed.at + FIXED_BYTES);
     for (const byte of tag) out.byte(byte);
     out.varint32(packed.at);
-    out.append(packed);
+    out.append(packed.buffer, packed.at);
   }
 }

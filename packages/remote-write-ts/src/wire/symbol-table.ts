@@ -27,7 +27,7 @@ export class SymbolTable {
     this.reset();
   }
 
-  /** A string whose `epoch` is this one has its place in `ref`: who asks for many looks there before calling `place`. */
+  /** The number of this request. */
   get epoch(): number {
     return this.#epoch;
   }
@@ -42,11 +42,11 @@ export class SymbolTable {
   }
 
   refOf(entry: SymbolEntry): number {
-    return entry.epoch === this.#epoch ? entry.ref : this.place(entry);
+    return entry.epoch === this.#epoch ? entry.ref : this.#place(entry);
   }
 
-  /** For a string whose epoch is another one: new here, or another request has placed it since. */
-  place(entry: SymbolEntry): number {
+  // For a string whose epoch is another one: new here, or another request has placed it since.
+  #place(entry: SymbolEntry): number {
     if (lastToPlace !== this.#epoch) {
       if (this.#entries.length > 0) this.#placesByText();
       lastToPlace = this.#epoch;
@@ -88,7 +88,7 @@ export class SymbolTable {
     out.reserve(MAX_HEADER_BYTES + bytes.length);
     out.byte(TAG_SYMBOLS);
     out.varint32(bytes.length);
-    out.bytes(bytes);
+    out.append(bytes, bytes.length);
     this.#places?.set(text, this.#count);
     return this.#count++;
   }

@@ -3,8 +3,11 @@
 
 import type { NativeHistogram } from '../histogram/index.ts';
 import type { Exemplar, Series, SeriesMetadata } from '../labels/index.ts';
+import { type PreparedSeries, prepared } from '../labels/internal.ts';
 import { SnappyCompressor } from '../snappy/index.ts';
 import { HistogramWriter } from './histogram.ts';
+import { MAX_REFS_BYTES, putLabelRefs } from './label-refs.ts';
+import { COPY_SLACK_BYTES, ModelSample } from './model-sample.ts';
 import { MAX_EXEMPLAR_POINT_BYTES, MAX_SAMPLE_BYTES, putExemplarPoint, putSample } from './sample.ts';
 import { SymbolTable } from './symbol-table.ts';
 import { checkStart, checkTimestamp } from './timestamp.ts';
@@ -19,7 +22,6 @@ const TAG_METADATA_TYPE = 0x08;
 const TAG_METADATA_HELP = 0x18;
 const TAG_METADATA_UNIT = 0x20;
 const MAX_HEADER_BYTES = 6;
-const MAX_REF_BYTES = 5;
 const MAX_METADATA_BYTES = 16;
 const NO_EXEMPLARS: readonly Exemplar[] = [];
 
@@ -36,6 +38,7 @@ export class WriteRequestV2Builder {
   readonly #histograms = new HistogramWriter('2.0');
   readonly #compressor = new SnappyCompressor();
   #request = new Uint8Array(0);
+  readonly #model = new ModelSample();
   #samples = 0;
   #exemplars = 0;
   #histogramCount = 0;
@@ -115,6 +118,7 @@ export class WriteRequestV2Builder {
   reset(): void {
     this.#symbols.reset();
     this.#out.at = 0;
+    this.#model.reset();
     this.#samples = 0;
     this.#exemplars = 0;
     this.#histogramCount = 0;
@@ -128,74 +132,74 @@ export class WriteRequestV2Builder {
     startMs: number,
     exemplars: readonly Exemplar[],
   ): void {
-    check(timestampMs, startMs, exemplars);
-    const start = this.#openSeries(series, MAX_SAMPLE_BYTES);
-    putSample(this.#out, value, isStale, timestampMs, startMs);
+    const model = this.#model;
+    const hasKnownTimes = model.hasTimes(timestampMs, startMs);
+    if (!hasKnownTimes || exemplars.length > 0) check(timestampMs, startMs, exemplars);
+    const own = prepared(series);
+    const { metadata } = own;
+    const out = this.#out;
+    const start = this.#openSeries(own, MAX_SAMPLE_BYTES);
+    if (hasKnownTimes && model.hasMetadata(metadata) && exemplars.length === 0 && !isStale) {
+      model.copy(out, value);
+      out.close(start);
+    } else {
+      const { at } = out;
+      putSample(out, value, isStale, timestampMs, startMs);
+      this.#putRest(metadata, exemplars);
+      const bytes = out.at - at;
+      out.close(start);
+      if (exemplars.length === 0) model.set(out, bytes, timestampMs, startMs, metadata);
+    }
     this.#samples++;
-    this.#closeSeries(start, series.metadata, exemplars);
   }
 
   #putHistogram(series: Series, histogram: Uint8Array, exemplars: readonly Exemplar[]): void {
-    const start = this.#openSeries(series, MAX_HEADER_BYTES + histogram.length);
+    const own = prepared(series);
+    const start = this.#openSeries(own, MAX_HEADER_BYTES + histogram.length);
     const out = this.#out;
     out.byte(TAG_HISTOGRAMS);
     out.varint32(histogram.length);
     out.bytes(histogram);
+    this.#putRest(own.metadata, exemplars);
+    out.close(start);
     this.#histogramCount++;
-    this.#closeSeries(start, series.metadata, exemplars);
   }
 
   /** Up to the labels. Reserves room for the point and for metadata. */
-  #openSeries({ symbols }: Series, pointBytes: number): number {
+  #openSeries(series: PreparedSeries, pointBytes: number): number {
     const out = this.#out;
-    out.reserve(2 * MAX_HEADER_BYTES + symbols.length * MAX_REF_BYTES + pointBytes + MAX_METADATA_BYTES);
+    const group = series.group();
+    const { wordAt } = series;
+    const refsBytes = group.words[wordAt]! * MAX_REFS_BYTES;
+    out.reserve(2 * MAX_HEADER_BYTES + refsBytes + pointBytes + MAX_METADATA_BYTES + COPY_SLACK_BYTES);
     const start = out.open(TAG_TIMESERIES);
     const refs = out.open(TAG_LABELS_REFS);
-    const { epoch } = this.#symbols;
-    const { buffer } = out;
-    let { at } = out;
-    for (let i = 0; i < symbols.length; i++) {
-      const symbol = symbols[i]!;
-      const ref = symbol.epoch === epoch ? symbol.ref : this.#symbols.place(symbol);
-      if (ref < 0x80) {
-        buffer[at++] = ref;
-      } else if (ref < 0x4000) {
-        buffer[at] = (ref & 0x7f) | 0x80;
-        buffer[at + 1] = ref >>> 7;
-        at += 2;
-      } else {
-        out.at = at;
-        out.varint32(ref);
-        at = out.at;
-      }
-    }
-    out.at = at;
+    putLabelRefs(out, group, wordAt, this.#symbols);
     out.close(refs);
     return start;
   }
 
-  #closeSeries(start: number, metadata: SeriesMetadata | undefined, exemplars: readonly Exemplar[]): void {
+  /** What follows the point. */
+  #putRest(metadata: SeriesMetadata | undefined, exemplars: readonly Exemplar[]): void {
     const out = this.#out;
     if (exemplars.length > 0) {
       for (let i = 0; i < exemplars.length; i++) this.#putExemplar(exemplars[i]!);
       out.reserve(MAX_METADATA_BYTES);
     }
-    if (metadata !== undefined) {
-      const body = out.open(TAG_METADATA);
-      out.byte(TAG_METADATA_TYPE);
-      out.byte(metadata.type);
-      out.byte(TAG_METADATA_HELP);
-      out.varint32(this.#symbols.refOf(metadata.help));
-      out.byte(TAG_METADATA_UNIT);
-      out.varint32(this.#symbols.refOf(metadata.unit));
-      out.close(body);
-    }
-    out.close(start);
+    if (metadata === undefined) return;
+    const body = out.open(TAG_METADATA);
+    out.byte(TAG_METADATA_TYPE);
+    out.byte(metadata.type);
+    out.byte(TAG_METADATA_HELP);
+    out.varint32(this.#symbols.refOf(metadata.help));
+    out.byte(TAG_METADATA_UNIT);
+    out.varint32(this.#symbols.refOf(metadata.unit));
+    out.close(body);
   }
 
   #putExemplar({ pairs, value, timestampMs }: Exemplar): void {
     const out = this.#out;
-    out.reserve(2 * MAX_HEADER_BYTES + 2 * pairs.length * MAX_REF_BYTES + MAX_EXEMPLAR_POINT_BYTES);
+    out.reserve(2 * MAX_HEADER_BYTES + pairs.length * MAX_REFS_BYTES + MAX_EXEMPLAR_POINT_BYTES);
     const body = out.open(TAG_EXEMPLARS);
     const refs = out.open(TAG_LABELS_REFS);
     for (const [name, text] of pairs) {

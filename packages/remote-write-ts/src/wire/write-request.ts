@@ -3,9 +3,11 @@
 // Source: Prometheus Remote-Write 1.0, "Protocol"; field numbers in FORMAT.md.
 
 import type { NativeHistogram } from '../histogram/index.ts';
-import type { SeriesMetadata } from '../labels/index.ts';
+import type { Series, SeriesMetadata } from '../labels/index.ts';
+import { prepared } from '../labels/internal.ts';
 import { SnappyCompressor } from '../snappy/index.ts';
 import { HistogramWriter } from './histogram.ts';
+import { COPY_SLACK_BYTES, ModelSample } from './model-sample.ts';
 import { exemplarPointSize, putExemplarPoint, putSample, sampleFieldSize } from './sample.ts';
 import { checkTimestamp } from './timestamp.ts';
 import { varint32Size, WireWriter } from './writer.ts';
@@ -29,10 +31,14 @@ export interface EncodedExemplar {
   timestampMs: number;
 }
 
+/** A series, or what `encodeLabels` gave: to be copied, a series is as good, and costs less memory. */
+export type SeriesLabels = Series | Uint8Array;
+
 export class WriteRequestBuilder {
   readonly #out: WireWriter;
   readonly #histograms = new HistogramWriter('1.0');
   readonly #compressor = new SnappyCompressor();
+  readonly #model = new ModelSample();
   #samples = 0;
   #exemplars = 0;
   #histogramCount = 0;
@@ -68,27 +74,26 @@ export class WriteRequestBuilder {
 
   /**
    * One series with one sample. Any NaN becomes 0x7ff8000000000001: use `addStale` to end a series.
-   * @param labelBytes from `encodeLabels`.
    * @param timestampMs milliseconds since the Unix epoch, a safe integer, negative before it.
    * @throws RangeError for another timestamp; the request stays as it was.
    */
-  addSample(labelBytes: Uint8Array, value: number, timestampMs: number): void {
-    this.#putSample(labelBytes, value, false, timestampMs, 0);
+  addSample(labels: SeriesLabels, value: number, timestampMs: number): void {
+    this.#putSample(labels, value, false, timestampMs, 0);
   }
 
   /** One series with one stale marker, exactly 0x7ff0000000000002. Throws as `addSample` does. */
-  addStale(labelBytes: Uint8Array, timestampMs: number): void {
-    this.#putSample(labelBytes, 0, true, timestampMs, 0);
+  addStale(labels: SeriesLabels, timestampMs: number): void {
+    this.#putSample(labels, 0, true, timestampMs, 0);
   }
 
   /** One series with one sample and exemplars of its own. Throws as `addSample` does, for each timestamp. */
   addSampleWithExemplars(
-    labelBytes: Uint8Array,
+    labels: SeriesLabels,
     value: number,
     timestampMs: number,
     exemplars: readonly EncodedExemplar[],
   ): void {
-    this.#putSample(labelBytes, value, false, timestampMs, checkedExemplars(exemplars));
+    this.#putSample(labels, value, false, timestampMs, checkedExemplars(exemplars));
     for (let i = 0; i < exemplars.length; i++) this.#putExemplar(exemplars[i]!);
   }
 
@@ -98,21 +103,21 @@ export class WriteRequestBuilder {
    * @throws HistogramError `bad_schema` for custom buckets, which 1.0 can't carry, and RangeError as `addSample` does.
    */
   addHistogram(
-    labelBytes: Uint8Array,
+    labels: SeriesLabels,
     histogram: NativeHistogram,
     timestampMs: number,
     exemplars: readonly EncodedExemplar[] = [],
   ): void {
     checkTimestamp(timestampMs);
     const exemplarBytes = checkedExemplars(exemplars);
-    this.#putHistogram(labelBytes, this.#histograms.encode(histogram, timestampMs, 0), exemplarBytes);
+    this.#putHistogram(labels, this.#histograms.encode(histogram, timestampMs, 0), exemplarBytes);
     for (let i = 0; i < exemplars.length; i++) this.#putExemplar(exemplars[i]!);
   }
 
   /** The marker that ends a series of native histograms: one whose sum is the stale NaN. Throws as `addSample` does. */
-  addStaleHistogram(labelBytes: Uint8Array, timestampMs: number): void {
+  addStaleHistogram(labels: SeriesLabels, timestampMs: number): void {
     checkTimestamp(timestampMs);
-    this.#putHistogram(labelBytes, this.#histograms.encodeStale(timestampMs), 0);
+    this.#putHistogram(labels, this.#histograms.encodeStale(timestampMs), 0);
   }
 
   /** Metadata of one metric family. Outside the 1.0 text, but Prometheus sends and takes them, in requests of their own. */
@@ -146,15 +151,16 @@ export class WriteRequestBuilder {
   /** Empties the request and keeps its room. */
   reset(): void {
     this.#out.at = 0;
+    this.#model.reset();
     this.#samples = 0;
     this.#exemplars = 0;
     this.#histogramCount = 0;
     this.#metadata = 0;
   }
 
-  #putHistogram(labelBytes: Uint8Array, histogram: Uint8Array, exemplarBytes: number): void {
+  #putHistogram(labels: SeriesLabels, histogram: Uint8Array, exemplarBytes: number): void {
     const out = this.#out;
-    this.#openSeries(labelBytes, stringSize(histogram) + exemplarBytes);
+    this.#openSeries(labels, stringSize(histogram) + exemplarBytes);
     out.byte(TAG_HISTOGRAMS);
     out.varint32(histogram.length);
     out.bytes(histogram);
@@ -167,27 +173,39 @@ export class WriteRequestBuilder {
     this.#out.bytes(text);
   }
 
-  #putSample(
-    labelBytes: Uint8Array,
-    value: number,
-    isStale: boolean,
-    timestampMs: number,
-    exemplarBytes: number,
-  ): void {
-    checkTimestamp(timestampMs); // whatever can throw comes before the first byte
-    this.#openSeries(labelBytes, sampleFieldSize(timestampMs, 0) + exemplarBytes);
-    putSample(this.#out, value, isStale, timestampMs, 0);
+  #putSample(labels: SeriesLabels, value: number, isStale: boolean, timestampMs: number, exemplarBytes: number): void {
+    const out = this.#out;
+    const model = this.#model;
+    if (model.hasTimes(timestampMs, 0) && exemplarBytes === 0 && !isStale) {
+      this.#openSeries(labels, model.bytes);
+      model.copy(out, value);
+    } else {
+      checkTimestamp(timestampMs); // whatever can throw comes before the first byte
+      const bytes = sampleFieldSize(timestampMs, 0);
+      this.#openSeries(labels, bytes + exemplarBytes);
+      putSample(out, value, isStale, timestampMs, 0);
+      model.set(out, bytes, timestampMs, 0, undefined);
+    }
     this.#samples++;
   }
 
   /** Writes the labels, and reserves room for what follows them. */
-  #openSeries(labelBytes: Uint8Array, restBytes: number): void {
+  #openSeries(labels: SeriesLabels, restBytes: number): void {
+    if (labels instanceof Uint8Array) {
+      this.#openMessage(labels.length + restBytes);
+      this.#out.bytes(labels);
+    } else {
+      const { latin1 } = prepared(labels);
+      this.#openMessage(latin1.length + restBytes);
+      this.#out.latin1(latin1);
+    }
+  }
+
+  #openMessage(seriesBytes: number): void {
     const out = this.#out;
-    const seriesBytes = labelBytes.length + restBytes;
-    out.reserve(MAX_SERIES_HEADER_BYTES + seriesBytes);
+    out.reserve(MAX_SERIES_HEADER_BYTES + seriesBytes + COPY_SLACK_BYTES);
     out.byte(TAG_TIMESERIES);
     out.varint32(seriesBytes);
-    out.bytes(labelBytes);
   }
 
   #putExemplar(exemplar: EncodedExemplar): void {

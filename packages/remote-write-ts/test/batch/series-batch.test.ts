@@ -4,6 +4,7 @@ import {
   createSeries,
   createSeriesBatch,
   createWriter,
+  type Point,
   SenderError,
   type Series,
   type Writer,
@@ -53,6 +54,10 @@ function values(count: number, first = 0): Float64Array {
 /** What a request holds, as `index: value at time`. */
 function contents({ series }: MockRequest): string[] {
   return series.map(({ labels, samples }) => `${labels['index']}: ${samples[0]!.value} at ${samples[0]!.timestampMs}`);
+}
+
+function indexes({ series }: MockRequest): number[] {
+  return series.map(({ labels }) => Number(labels['index']));
 }
 
 function expected(indexes: readonly number[], first: number, timestampMs: number): string[] {
@@ -160,6 +165,73 @@ describe('a batch of series', () => {
     const before = mock.requests.length;
     expect(await batch.push(values(10, 50), NOW_MS + 3)).toMatchObject({ requests: 1, sent: { samples: 10 } });
     expect(contents(mock.requests[before]!)).toEqual(expected(upTo(10), 50, NOW_MS + 3));
+  });
+
+  it.each([1_000, 40])(
+    'takes back exactly what has healed of many, in parts of %i series',
+    async (maxSamplesPerSend) => {
+      const poison = new Set(Array.from({ length: 30 }, (_, i) => i * 5 + (i % 3)));
+      const healed = [...poison].filter((_, i) => i % 5 < 2);
+      const { mock, writer } = await setUp(refusing(poison));
+      const batch = createSeriesBatch(writer, counters(160), { maxSamplesPerSend });
+      let timestampMs = NOW_MS;
+      const pushUntil = async (asideCount: number) => {
+        for (let push = 0; push < 20 && batch.asideCount !== asideCount; push++) {
+          await batch.push(values(160), ++timestampMs);
+        }
+        expect(batch.asideCount).toBe(asideCount);
+      };
+      await pushUntil(30);
+      for (const index of healed) poison.delete(index);
+      await pushUntil(30 - healed.length);
+      expect(healed).toHaveLength(12);
+      const before = mock.requests.length;
+      expect(await batch.push(values(160), ++timestampMs)).toMatchObject({
+        sent: { samples: 160 - 18 },
+        failed: { samples: 18 },
+      });
+      const bodies = mock.requests.slice(before).filter(({ series }) => series.length > 18);
+      expect(bodies).toHaveLength(Math.ceil(160 / maxSamplesPerSend));
+      expect(bodies.flatMap(indexes)).toEqual(upTo(160).filter((i) => !poison.has(i)));
+      expect(batch.asideCount).toBe(18);
+    },
+  );
+
+  it.each([0, 11, 22, 33, 39])('finds the one of forty that has healed, wherever it stands (%i)', async (place) => {
+    const poison = new Set(upTo(40).map((i) => i * 4));
+    const { writer } = await setUp(refusing(poison));
+    const batch = createSeriesBatch(writer, counters(160));
+    let timestampMs = NOW_MS;
+    for (let push = 0; push < 20 && batch.asideCount < 40; push++) await batch.push(values(160), ++timestampMs);
+    expect(batch.asideCount).toBe(40);
+    poison.delete(place * 4);
+    for (let push = 0; push < 20 && batch.asideCount === 40; push++) await batch.push(values(160), ++timestampMs);
+    expect(batch.asideCount).toBe(39);
+  });
+
+  it('searches a body for another series at fault though all that are set aside are refused again', async () => {
+    const poison = new Set(upTo(20).map((i) => i * 4));
+    const { writer } = await setUp(refusing(poison));
+    const batch = createSeriesBatch(writer, counters(160));
+    for (let push = 0; push < 10; push++) await batch.push(values(160), NOW_MS + push);
+    expect(batch.asideCount).toBe(20);
+    poison.add(159);
+    expect(await batch.push(values(160), NOW_MS + 10)).toMatchObject({
+      sent: { samples: 139 },
+      failed: { samples: 21 },
+    });
+    expect(batch.asideCount).toBe(21);
+  });
+
+  it('tells who pushes of every point that was refused', async () => {
+    const poison = new Set(upTo(25).map((i) => i * 2));
+    const { writer } = await setUp(refusing(poison));
+    const batch = createSeriesBatch(writer, counters(60), { maxSamplesPerSend: 20 });
+    const refused: Point[] = [];
+    const onRefused = (points: readonly Point[]) => refused.push(...points);
+    const { failed } = await batch.push(values(60), NOW_MS, { onRefused });
+    expect(failed.samples).toBeGreaterThanOrEqual(25);
+    expect(refused).toHaveLength(failed.samples);
   });
 
   it('sets nothing aside for a receiver that refuses everything', async () => {

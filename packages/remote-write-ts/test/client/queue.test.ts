@@ -1,5 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import { LoadMeter } from '../../src/client/load.ts';
 import { resolveQueue } from '../../src/client/options.ts';
+import { Queue } from '../../src/client/queue.ts';
 import {
   ClosedError,
   createRemoteWrite,
@@ -139,6 +141,32 @@ describe('back-pressure', () => {
     expect(mock.requests.slice(0, 2).map((r) => r.series.length)).toEqual([10, 10]);
   });
 
+  it('serves calls that wait, and those that come behind them, in their order', async () => {
+    const { judge, open } = gate();
+    const { mock, client } = await rig(judge, { queue: { capacity: 4, maxSamplesPerSend: 2 }, sendExemplars: false });
+    const one = series('one');
+    const other = series('other');
+    const given = Array.from({ length: 9 }, (_, i) => sample(one, i, NOW_MS + i));
+    // Of the first call, a part finds room at once.
+    const last = [sample(one, 9, NOW_MS + 9)];
+    const appended = [client.append(given), client.append(sample(other, 0)), client.append(last)];
+    given.fill(sample(one, -1));
+    last.fill(sample(one, -1));
+    for (let i = 0; i < 6; i++) {
+      await mock.arrived(i + 1);
+      open[i]!();
+      if (i === 4) {
+        await Promise.all(appended);
+        void client.flush();
+      }
+    }
+    await client.flush();
+    const sent = mock.requests.flatMap((r) =>
+      r.series.map(({ labels, samples: [first] }) => `${labels['__name__']} ${first!.value}`),
+    );
+    expect(sent).toEqual([...Array.from({ length: 9 }, (_, i) => `one ${i}`), 'other 0', 'one 9']);
+  });
+
   it('gives way to newer points where the oldest may be dropped', async () => {
     const { judge, open } = gate();
     const { mock, client } = await rig(judge, {
@@ -248,6 +276,59 @@ describe('shards', () => {
   });
 });
 
+describe('a change of the number of shards', () => {
+  async function queueOf(deliver: () => Promise<void>, onFull: 'block' | 'drop_oldest' = 'drop_oldest') {
+    const load = new LoadMeter(NOW_MS);
+    const dropped: number[] = [];
+    const { capacity, ...others } = resolveQueue({
+      url: '',
+      userAgent: '',
+      queue: { capacity: 10, maxSamplesPerSend: 2, onFull },
+    });
+    const queue = new Queue({ ...others, capacity }, load, {
+      deliver,
+      onEntered: () => {},
+      onDropped: ({ samples: count }) => dropped.push(count),
+      onResharded: () => {},
+      underWay: () => 0,
+      now: () => NOW_MS,
+    });
+    return { queue, load, dropped };
+  }
+
+  it('is given up when the endpoint is in trouble, and holds nobody up any longer', async () => {
+    const { queue, load, dropped } = await queueOf(() => new Promise(() => {}));
+    await queue.append(samples(4));
+    const change = queue.reshard(3);
+    const late = queue.append(samples(20));
+    load.freeze(NOW_MS + 1);
+    await change;
+    await late;
+    expect(queue.stats.shards).toBe(1);
+    expect(dropped.length).toBeGreaterThan(0);
+    queue.close();
+  });
+
+  it('is made when the shards are empty', async () => {
+    const { queue } = await queueOf(async () => {});
+    await queue.append(samples(5));
+    await queue.reshard(3);
+    expect(queue.stats).toMatchObject({ shards: 3, pending: 0 });
+    queue.close();
+  });
+
+  it('counts all who wait, and tells each how many of its points were taken when it ends', async () => {
+    const { queue } = await queueOf(() => new Promise(() => {}), 'block');
+    const first = queue.append(samples(14));
+    const second = queue.append(samples(5));
+    expect(queue.stats.blocked + queue.stats.pending).toBe(19 - 2);
+    queue.close();
+    const taken = (error: unknown) => (error as ClosedError).taken;
+    expect([await first.catch(taken), await second.catch(taken)]).toEqual([12, 0]);
+    expect(queue.stats.blocked).toBe(0);
+  });
+});
+
 describe('metadata', () => {
   it('go in requests of their own on 1.0: new families at once, all of them again after the interval', async () => {
     const clock = { ms: NOW_MS };
@@ -317,6 +398,22 @@ describe('closing', () => {
     expect(new Set(names(mock).flat()).size).toBe(100);
     expect(names(mock).flat()).toHaveLength(100);
     await expect(client.append(samples(1))).rejects.toThrow(ClosedError);
+  });
+
+  it.each([Number.POSITIVE_INFINITY, 2 ** 31, 2 ** 40])('delivers what is queued with %d ms for it', async (ms) => {
+    const { client } = await rig();
+    await client.append(samples(5));
+    await client.close(ms);
+    expect(client.stats()).toMatchObject({ sent: { samples: 5 }, pending: 0 });
+  });
+
+  it('refuses what is no time', async () => {
+    const { client } = await rig();
+    for (const bad of [Number.NaN, -1, '5' as never, null as never])
+      expect(() => client.close(bad)).toThrow(RangeError);
+    await client.append(samples(1));
+    await client.close();
+    expect(client.stats().sent.samples).toBe(1);
   });
 
   it('drops what is not delivered in time, and says so', async () => {

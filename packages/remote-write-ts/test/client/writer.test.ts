@@ -1,6 +1,15 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { type AttemptInfo, createWriter, SenderError, type Writer, type WriterOptions } from '../../src/index.ts';
-import { closeMocks, type Judge, type Mock, oldReceiver, startMock, written } from './mock.ts';
+import {
+  type AttemptInfo,
+  createExemplar,
+  createWriter,
+  exponentialHistogram,
+  type Point,
+  SenderError,
+  type Writer,
+  type WriterOptions,
+} from '../../src/index.ts';
+import { closeMocks, type Judge, type Mock, type MockSeries, oldReceiver, startMock, written } from './mock.ts';
 import { mixture, NOW_MS, sample, samples, series } from './points.ts';
 
 const NONE = { samples: 0, histograms: 0, exemplars: 0 };
@@ -235,6 +244,69 @@ describe('a refused 1.0 batch', () => {
   it('is split after the fallback too, where 2.0 was only not understood', async () => {
     const { writer } = await rig((r) => (r.protocol === '2.0' ? { status: 204 } : poisons('s5')(r)));
     expect(await writer.write(samples(16))).toMatchObject({ sent: { samples: 15 }, failed: { samples: 1 } });
+  });
+});
+
+describe('exemplars of one point', () => {
+  it.each(['1.0', '2.0'] as const)('go in the order of their times and values, on %s', async (protocol) => {
+    const { mock, writer } = await rig(undefined, { protocol });
+    const exemplars = [
+      [0.5, 0],
+      [0.1, 0],
+      [0.3, 0],
+      [0.9, -1],
+    ].map(([value, ms]) => createExemplar([['trace_id', `t${value}`]], value!, NOW_MS + ms!));
+    const histogram = exponentialHistogram({ schema: 3, sum: 5, positive: [[1, 2]] });
+    await writer.write([
+      { kind: 'sample', series: series('a'), value: 1, timestampMs: NOW_MS, exemplars, startMs: NOW_MS - 9 },
+      { kind: 'histogram', series: series('b'), histogram, timestampMs: NOW_MS, exemplars },
+    ]);
+    const [a, b] = mock.requests[0]!.series;
+    for (const one of [a!, b!]) expect(one.exemplars.map(({ value }) => value)).toEqual([0.9, 0.1, 0.3, 0.5]);
+    expect(a!.samples[0]!.startMs).toBe(protocol === '2.0' ? NOW_MS - 9 : 0);
+    expect(exemplars.map(({ value }) => value)).toEqual([0.5, 0.1, 0.3, 0.9]);
+  });
+});
+
+describe('a batch that is refused with a 500 for what the receiver will never take', () => {
+  const isHistogram = ({ histograms }: MockSeries) => histograms.length > 0;
+  const NOTHING = Object.fromEntries(
+    ['samples', 'histograms', 'exemplars'].map((kind) => [`x-prometheus-remote-write-${kind}-written`, '0']),
+  );
+  const takesNone: Judge = ({ series: all }) =>
+    all.some(isHistogram) ? { status: 500, body: 'native histograms are disabled\n', headers: NOTHING } : undefined;
+  const tooOld: Judge = ({ series: all }) =>
+    all.some(({ labels }) => labels['__name__'] === 's613')
+      ? { status: 500, body: 'too old sample\n', headers: NOTHING }
+      : undefined;
+
+  it.each(['1.0', '2.0'] as const)('costs the others nothing where it takes no histograms, on %s', async (protocol) => {
+    const { mock, writer, sleeps } = await rig(takesNone, { protocol });
+    const histogram = exponentialHistogram({ schema: 3, sum: 5, positive: [[1, 2]] });
+    const native = (name: string): Point => ({
+      kind: 'histogram',
+      series: series(name),
+      histogram,
+      timestampMs: NOW_MS,
+    });
+    const points = samples(20).flatMap((point, i) => [point, native(`h${i}`)]);
+    for (let i = 0; i < 2; i++) {
+      const outcome = await writer.write(points);
+      expect(outcome).toMatchObject({ sent: { samples: 20 }, failed: { samples: 0, histograms: 20 }, requests: 3 });
+      expect(outcome.refusals).toMatchObject([{ status: 500, message: 'native histograms are disabled\n' }]);
+    }
+    expect(sleeps).toEqual([]);
+    expect(names(mock)[1]).toEqual(samples(20).map(({ series: { labels } }) => labels[0]![1]));
+  });
+
+  it.each(['1.0', '2.0'] as const)('costs only the series that is too old, on %s', async (protocol) => {
+    const { writer, sleeps } = await rig(tooOld, { protocol });
+    const outcome = await writer.write(samples(2_000));
+    expect(outcome).toMatchObject({ sent: { samples: 1_999 }, failed: { samples: 1 } });
+    expect(outcome.metadata).toEqual(protocol === '2.0' ? { sent: 1_999, failed: 1 } : { sent: 0, failed: 0 });
+    expect(outcome.requests).toBeLessThanOrEqual(1 + 2 * 11);
+    expect(sleeps).toEqual([]);
+    expect(await writer.write(samples(2_000, NOW_MS + 1))).toMatchObject({ requests: 2, sent: { samples: 1_999 } });
   });
 });
 

@@ -162,7 +162,8 @@ describe('limits', () => {
     await second.queue.ready;
     await second.queue.drained();
     expect(second.texts()).toEqual(['young']);
-    expect(second.queue.stats()).toMatchObject({ replayed: 4, dropped: { disk_max_age: 3 } });
+    // The one that the process before has counted is counted no more.
+    expect(second.queue.stats()).toMatchObject({ replayed: 3, dropped: { disk_max_age: 2 } });
     await second.queue.close();
   });
 

@@ -10,6 +10,7 @@ import {
   scanSegment,
   segmentName,
 } from '../../src/disk-queue/segment.ts';
+import { givenUpTo, startAt } from '../../src/disk-queue/sequence.ts';
 import type { RequestBody } from '../../src/index.ts';
 import { seeded } from './random.ts';
 
@@ -64,6 +65,25 @@ describe('a frame', () => {
       damaged[bit >>> 3]! ^= 1 << (bit & 7);
       expect(decodeFrameHeader(damaged, 0, 5), `bit ${bit}`).toBeUndefined();
     }
+  });
+});
+
+describe('a sequence', () => {
+  it('beyond what can be counted makes a frame none', () => {
+    const at = (sequence: number) => encodeFrameHeader(body('abc'), { sequence, shard: 0, storedMs: 0 }, 5);
+    expect(decodeFrameHeader(at(2 ** 53 - 1), 0, 5)).toMatchObject({ sequence: 2 ** 53 - 1 });
+    expect(decodeFrameHeader(at(2 ** 53), 0, 5)).toBeUndefined();
+  });
+
+  it('is never given twice, and where some are jumped over the jump can be told', () => {
+    const known = { sequence: 10, jumped: 3 };
+    expect(startAt(known, 0)).toEqual(known);
+    expect(startAt(known, 10)).toEqual(known);
+    expect(startAt(known, 10 + 2 ** 40)).toEqual({ sequence: 10 + 2 ** 40, jumped: 3 + 2 ** 40 });
+    expect(startAt(known, 2 ** 53).sequence).toBe(2 ** 53 - 1);
+    expect(givenUpTo(known, startAt(known, 99))).toBe(10);
+    expect(givenUpTo(known, { sequence: 15, jumped: 3 })).toBe(15);
+    expect(givenUpTo(known, { sequence: 15, jumped: 0 })).toBe(15);
   });
 });
 
@@ -128,7 +148,11 @@ describe("a segment's header", () => {
       damaged[bit >>> 3]! ^= 1 << (bit & 7);
       expect(decodeSegmentHeader(damaged), `bit ${bit}`).toBeUndefined();
     }
-    expect(decodeSegmentHeader(bytes.subarray(0, 31))).toBeUndefined();
+    expect(decodeSegmentHeader(bytes.subarray(0, SEGMENT_HEADER_BYTES - 1))).toBeUndefined();
+  });
+
+  it('with numbers beyond what can be counted is none', () => {
+    expect(decodeSegmentHeader(encodeSegmentHeader({ ...HEADER, firstSequence: 2 ** 53 }))).toBeUndefined();
   });
 
   it('of a later version is an error, not damage: its bodies must not be thrown away', async () => {
@@ -140,25 +164,37 @@ describe("a segment's header", () => {
   });
 
   it('has a name that sorts by sequence, and other names are none', () => {
-    const names = [9, 10, 0xffff, 2 ** 40].map((firstSequence) => segmentName({ firstSequence, number: 3 }));
+    const names = [9, 10, 0xffff, 2 ** 40].map((firstSequence) => segmentName({ firstSequence, number: 3, jumped: 0 }));
     expect([...names].sort()).toEqual(names);
-    expect(parseSegmentName(names[3]!)).toEqual({ firstSequence: 2 ** 40, number: 3 });
+    expect(parseSegmentName(names[3]!)).toEqual({ firstSequence: 2 ** 40, number: 3, jumped: 0 });
+    const jumped = { firstSequence: 2 ** 40, number: 3, jumped: 2 ** 39 };
+    expect(parseSegmentName(segmentName(jumped))).toEqual(jumped);
     for (const name of ['lock', 'cursor-0', `${names[0]}.bak`, 'x.segment']) {
       expect(parseSegmentName(name)).toBeUndefined();
     }
   });
 });
 
+const CURSOR = { generation: 1, floor: 2, floorJumped: 0, end: 9, endJumped: 1, shards: [3, 4], stragglers: [] };
+
 describe('a cursor', () => {
   it('is read as it was written, also where the rest of a longer one stands behind it', () => {
-    const long = encodeCursor({ generation: 1, floor: 2, shards: [3, 4, 5] });
-    const short = encodeCursor({ generation: 2, floor: 7, shards: [2 ** 40] });
-    short.copy(long);
-    expect(decodeCursor(long)).toEqual({ generation: 2, floor: 7, shards: [2 ** 40] });
+    const long = encodeCursor({ ...CURSOR, shards: [3, 4, 5], stragglers: [1, 2] });
+    const next = {
+      generation: 2,
+      floor: 7,
+      floorJumped: 1,
+      end: 2 ** 41,
+      endJumped: 3,
+      shards: [2 ** 40],
+      stragglers: [6],
+    };
+    encodeCursor(next).copy(long);
+    expect(decodeCursor(long)).toEqual(next);
   });
 
   it('that is torn or changed is none', () => {
-    const bytes = encodeCursor({ generation: 1, floor: 2, shards: [3, 4] });
+    const bytes = encodeCursor({ ...CURSOR, stragglers: [1] });
     for (let end = 0; end < bytes.length; end++) expect(decodeCursor(bytes.subarray(0, end))).toBeUndefined();
     for (let bit = 0; bit < bytes.length * 8; bit++) {
       const damaged = Buffer.from(bytes);
@@ -167,10 +203,20 @@ describe('a cursor', () => {
     }
   });
 
-  it('says of each shard what is settled', () => {
-    const cursor = { generation: 1, floor: 5, shards: [5, 9] };
+  it('whose numbers are beyond what can be counted is none', () => {
+    for (const key of ['generation', 'floor', 'floorJumped', 'end', 'endJumped'] as const) {
+      expect(decodeCursor(encodeCursor({ ...CURSOR, [key]: 2 ** 53 - 1 }))).toMatchObject({ [key]: 2 ** 53 - 1 });
+      expect(decodeCursor(encodeCursor({ ...CURSOR, [key]: 2 ** 53 }))).toBeUndefined();
+    }
+    expect(decodeCursor(encodeCursor({ ...CURSOR, shards: [2 ** 60] }))).toBeUndefined();
+    expect(decodeCursor(encodeCursor({ ...CURSOR, stragglers: [2 ** 60] }))).toBeUndefined();
+  });
+
+  it('says of each shard what is settled, and what is not', () => {
+    const cursor = { floor: 5, shards: [5, 9], stragglers: [3, 7] };
     expect([4, 5, 8, 9].map((sequence) => isSettled(cursor, sequence, 1))).toEqual([true, true, true, false]);
     expect([4, 5].map((sequence) => isSettled(cursor, sequence, 0))).toEqual([true, false]);
     expect([4, 5].map((sequence) => isSettled(cursor, sequence, 6))).toEqual([true, false]);
+    expect([3, 7].map((sequence) => isSettled(cursor, sequence, 1))).toEqual([false, false]);
   });
 });

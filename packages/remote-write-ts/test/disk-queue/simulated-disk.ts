@@ -6,7 +6,16 @@ import { basename } from 'node:path';
 import { type DiskFile, DiskQueueError, type FileSystem } from '../../src/index.ts';
 import type { Random } from './random.ts';
 
-export type Operation = 'write' | 'sync' | 'truncate' | 'open' | 'remove' | 'read' | 'syncDirectory';
+export type Operation =
+  | 'write'
+  | 'sync'
+  | 'truncate'
+  | 'open'
+  | 'remove'
+  | 'rename'
+  | 'read'
+  | 'size'
+  | 'syncDirectory';
 
 interface Inode {
   /** As the process sees it. */
@@ -23,8 +32,10 @@ export interface SimulatedDisk extends FileSystem {
   readonly isDead: boolean;
   /** How many operations there were. */
   readonly operations: number;
-  /** What an operation on this file shall fail with, if it shall. */
-  fault: (operation: Operation, name: string) => string | undefined;
+  /** What an operation on this file shall fail with, if it shall. The range is what is read, of an open file. */
+  fault: (operation: Operation, name: string, range?: [from: number, to: number]) => string | undefined;
+  /** Told of each operation that is done. */
+  onDone: (operation: Operation, name: string) => void;
   /** In the middle of the operation with this number. Whoever waits for it or for a later one waits for ever. */
   dieAt(operation: number): void;
   die(): void;
@@ -46,6 +57,7 @@ export function simulatedDisk(random: Random, start: ReadonlyMap<string, Inode> 
     name: string,
     work: () => T,
     partly: () => void = () => {},
+    range?: [from: number, to: number],
   ): Promise<T> {
     for (let turns = random.below(3); turns > 0; turns--) await Promise.resolve();
     if (!isDead && ++operations >= deadline) {
@@ -53,12 +65,14 @@ export function simulatedDisk(random: Random, start: ReadonlyMap<string, Inode> 
       isDead = true;
     }
     if (isDead) return new Promise(() => {});
-    const code = disk.fault(operation, name);
+    const code = disk.fault(operation, name, range);
     if (code !== undefined) {
       partly();
       throw Object.assign(new Error(`simulated ${code}`), { code });
     }
-    return work();
+    const result = work();
+    disk.onDone(operation, name);
+    return result;
   }
 
   function change(inode: Inode, by: (content: Buffer, share: number, asZeros: boolean) => Buffer, share = 1): void {
@@ -90,7 +104,13 @@ export function simulatedDisk(random: Random, start: ReadonlyMap<string, Inode> 
         );
       },
       read: (lengthBytes, position) =>
-        operate('read', name, () => Buffer.from(inode.content.subarray(position, position + lengthBytes))),
+        operate(
+          'read',
+          name,
+          () => Buffer.from(inode.content.subarray(position, position + lengthBytes)),
+          () => {},
+          [position, position + lengthBytes],
+        ),
       truncate: (sizeBytes) =>
         operate('truncate', name, () => change(inode, (content) => Buffer.from(content.subarray(0, sizeBytes)))),
       sync: () =>
@@ -113,6 +133,17 @@ export function simulatedDisk(random: Random, start: ReadonlyMap<string, Inode> 
 
   function afterPower(): Map<string, Inode> {
     const names = new Map<string, Inode>();
+    // A file that was renamed has either name, and only one.
+    const oldNames = new Map([...durableFiles].map(([name, inode]) => [inode, name]));
+    for (const [name, inode] of [...files]) {
+      const oldName = oldNames.get(inode);
+      if (oldName === undefined || oldName === name) continue;
+      durableFiles.delete(oldName);
+      files.delete(name);
+      const chosen = random.chance(0.5) ? oldName : name;
+      durableFiles.set(chosen, inode);
+      files.set(chosen, inode);
+    }
     for (const [name, inode] of new Map([...durableFiles, ...files])) {
       const isSafe = durableFiles.has(name) === files.has(name);
       if (isSafe ? !files.has(name) : random.chance(0.5)) continue;
@@ -135,6 +166,7 @@ export function simulatedDisk(random: Random, start: ReadonlyMap<string, Inode> 
       return operations;
     },
     fault: () => undefined,
+    onDone: () => {},
     dieAt(operation) {
       deadline = operation;
     },
@@ -166,6 +198,7 @@ export function simulatedDisk(random: Random, start: ReadonlyMap<string, Inode> 
       const name = basename(path);
       return operate('open', name, () => {
         const known = files.get(name);
+        if (known !== undefined && mode === 'new') throw Object.assign(new Error('file exists'), { code: 'EEXIST' });
         if (known !== undefined) return handle(known, name);
         if (mode === 'existing') throw Object.assign(new Error('no such file'), { code: 'ENOENT' });
         const inode: Inode = { content: Buffer.alloc(0), durable: Buffer.alloc(0), unsynced: [] };
@@ -173,6 +206,14 @@ export function simulatedDisk(random: Random, start: ReadonlyMap<string, Inode> 
         return handle(inode, name);
       });
     },
+    size: (path) => operate('size', basename(path), () => files.get(basename(path))?.content.length),
+    rename: (from, to) =>
+      operate('rename', basename(from), () => {
+        const inode = files.get(basename(from));
+        if (inode === undefined) throw Object.assign(new Error('no such file'), { code: 'ENOENT' });
+        files.delete(basename(from));
+        files.set(basename(to), inode);
+      }),
     remove: (path) => operate('remove', basename(path), () => void files.delete(basename(path))),
     syncDirectory: (directory) =>
       operate('syncDirectory', basename(directory), () => {

@@ -2,7 +2,7 @@
 // its notes.
 
 import { DiskQueue } from '../../src/disk-queue/index.ts';
-import type { FsyncPolicy, RequestBody } from '../../src/index.ts';
+import type { DiskDropReason, FsyncPolicy, RequestBody } from '../../src/index.ts';
 import { type Random, seeded } from './random.ts';
 import { type SimulatedDisk, simulatedDisk } from './simulated-disk.ts';
 
@@ -20,19 +20,38 @@ export interface World {
   nextBody: number;
   /** What the endpoint got, in its order. */
   deliveries: { life: number; body: Body; isRepeat: boolean }[];
-  dropped: string[];
+  dropped: Drop[];
   segmentsLeft: number;
   life: number;
+  nowMs: number;
+  limits: { maxBytes: number; maxAgeMs?: number };
+  /** Whether the clock jumps now and then, back and forth. */
+  isClockMad: boolean;
+  /** Sums over all lives. */
+  lost: number;
+  unreadable: number;
+  /** At the end of each life, most lanes that it had. */
+  lanes: number[];
 }
 
-interface Body {
+export interface Drop {
+  life: number;
+  id: number;
+  /** `closed` is that of whoever delivers. */
+  reason: DiskDropReason | 'closed';
+  /** The cursor that says so was written, and would survive: the next life must know of it. */
+  isKnown: boolean;
+}
+
+export interface Body {
   id: number;
   points: [series: number, point: number][];
 }
 
 function encode(content: Body, padding: number): RequestBody {
   const bytes = Buffer.from(JSON.stringify({ ...content, padding: 'x'.repeat(padding) }));
-  const counts = { samples: content.points.length, histograms: 0, exemplars: 0, metadata: 0 };
+  // By its number of samples one knows it when it is dropped.
+  const counts = { samples: content.id, histograms: 0, exemplars: 0, metadata: 0 };
   return { protocol: '1.0', bytes, counts, minTimestampMs: 1, maxTimestampMs: 2 };
 }
 
@@ -41,20 +60,43 @@ const turns = async (count: number) => {
 };
 
 /** One process: appends, delivers, perhaps reshards, until it is killed or (`isLast`) everything is delivered. */
-async function live(world: World, isLast: boolean): Promise<void> {
+async function live(world: World, kind: 'kill' | 'power', isLast: boolean): Promise<void> {
   const { random, disk } = world;
   const life = world.life++;
   // Now and then nothing is delivered for a whole life.
   const isOutage = !isLast && random.chance(0.3);
-  let nowMs = 1000;
+  let mostLanes = world.shards;
+  let cursorsWritten = 0;
+  disk.onDone = (operation, name) => {
+    if (name.startsWith('cursor') && operation === (kind === 'power' ? 'sync' : 'write')) cursorsWritten++;
+  };
+  const drops: [drop: Drop, cursorsBefore: number][] = [];
+  const onDropped = (reason: Drop['reason'], { samples: id }: { samples: number }) => {
+    const drop = { life, id, reason, isKnown: false };
+    world.dropped.push(drop);
+    drops.push([drop, cursorsWritten]);
+  };
+  const now = () => {
+    world.nowMs += 100;
+    if (world.isClockMad && random.chance(0.01)) world.nowMs += Math.floor((random() - 0.5) * 60_000);
+    return world.nowMs;
+  };
+  let stop: () => void = () => {};
+  const stopped = new Promise<void>((resolve) => {
+    stop = resolve;
+  });
   const queue = new DiskQueue(
-    { dir: 'queue', segmentBytes: world.segmentBytes, maxBytes: 1e9, fsync: world.policy, fileSystem: disk },
+    { dir: 'queue', segmentBytes: world.segmentBytes, ...world.limits, fsync: world.policy, fileSystem: disk },
     {
-      now: () => (nowMs += 100),
+      now,
       random,
       sleep: async () => {},
-      async deliver({ bytes }, { isRepeat }) {
-        if (isOutage) await new Promise(() => {});
+      async deliver({ bytes, counts }, { isRepeat, isStored }) {
+        if (isOutage) {
+          await stopped;
+          if (!isStored) onDropped('closed', counts);
+          return 'unsettled';
+        }
         for (let i = random.below(4); i > 0; i--) await Promise.resolve();
         if (disk.isDead) await new Promise(() => {});
         const body = JSON.parse(Buffer.from(bytes).toString()) as Body;
@@ -64,7 +106,7 @@ async function live(world: World, isLast: boolean): Promise<void> {
         return 'settled';
       },
       onFound() {},
-      onDropped: (reason) => world.dropped.push(reason),
+      onDropped,
       onWarning() {},
     },
   );
@@ -76,6 +118,7 @@ async function live(world: World, isLast: boolean): Promise<void> {
   for (let round = isLast ? 3 : 5 + random.below(30); round > 0 && !disk.isDead; round--) {
     if (random.chance(0.1)) {
       world.shards = 1 + random.below(5);
+      mostLanes = Math.max(mostLanes, world.shards);
       queue.relayout(world.shards);
     }
     // Each shard appends one body at a time, as in the client.
@@ -93,8 +136,18 @@ async function live(world: World, isLast: boolean): Promise<void> {
   }
   if (isLast) await orDeath(queue.drained());
   else if (random.chance(0.5)) await orDeath(turns(random.below(4)));
-  if (isLast || (random.chance(0.1) && !isOutage)) await orDeath(queue.close());
+  if (isLast || random.chance(0.2)) {
+    queue.stop();
+    stop();
+    await orDeath(queue.close());
+  }
   if (isLast && disk.isDead) throw new Error('the last life ended early');
+  const { lost, unreadable } = queue.stats();
+  world.lost += lost;
+  world.unreadable += unreadable;
+  world.lanes.push(mostLanes);
+  // One may have been on its way already, without it.
+  for (const [drop, before] of drops) drop.isKnown = cursorsWritten >= before + 2;
   world.segmentsLeft = [...disk.files.keys()].filter((name) => name.endsWith('.segment')).length;
   disk.die();
 }
@@ -113,27 +166,51 @@ export function worldOf(seed: number, policy: FsyncPolicy): World {
     shards: 1 + random.below(4),
     nextPoint: Array.from({ length: SERIES }, () => 0),
     accepted: new Set(),
-    nextBody: 0,
+    nextBody: 1,
     deliveries: [],
     dropped: [],
     segmentsLeft: 0,
     life: 0,
+    nowMs: 1_000_000,
+    limits: { maxBytes: 1e9 },
+    isClockMad: false,
+    lost: 0,
+    unreadable: 0,
+    lanes: [],
   };
 }
 
-export async function run(world: World, kind: 'kill' | 'power', fault?: SimulatedDisk['fault']): Promise<void> {
+/**
+ * @param faults of each life but the last
+ * @param between what happens to the disk while nobody uses it
+ */
+export async function run(
+  world: World,
+  kind: 'kill' | 'power',
+  faults?: (life: number) => SimulatedDisk['fault'],
+  between?: (world: World) => void,
+): Promise<void> {
   for (let life = 2 + world.random.below(4); life > 0; life--) {
-    if (fault) world.disk.fault = fault;
+    if (faults) world.disk.fault = faults(life);
     if (world.random.chance(0.9)) world.disk.dieAt(1 + world.random.below(150));
-    await live(world, false);
+    await live(world, kind, false);
     world.disk = world.disk.reborn(kind);
+    between?.(world);
   }
-  await live(world, true);
+  await live(world, kind, true);
 }
 
 /** What was accepted and never arrived, or arrived in the wrong order. */
-export function losses({ accepted, deliveries, dropped, segmentsLeft }: World): string[] {
-  const problems = dropped.map((reason) => `a body was dropped: ${reason}`);
+export function losses(world: World): string[] {
+  const problems = world.dropped.map(({ reason }) => `a body was dropped: ${reason}`);
+  const delivered = new Set(world.deliveries.map(({ body }) => body.id));
+  for (const id of world.accepted) if (!delivered.has(id)) problems.push(`body ${id} was accepted and never arrived`);
+  if (world.lost > 0 || world.unreadable > 0) problems.push('bodies were counted as lost');
+  return [...problems, ...disorder(world)];
+}
+
+export function disorder({ deliveries, segmentsLeft }: World): string[] {
+  const problems: string[] = [];
   const delivered = new Set<number>();
   const newest = new Map<number, number>();
   for (const { body } of deliveries) {
@@ -146,7 +223,6 @@ export function losses({ accepted, deliveries, dropped, segmentsLeft }: World): 
   }
   // The one that was written to.
   if (segmentsLeft > 1) problems.push(`${segmentsLeft} segments are left`);
-  for (const id of accepted) if (!delivered.has(id)) problems.push(`body ${id} was accepted and never arrived`);
   return problems;
 }
 
@@ -172,10 +248,4 @@ export function excessRepeats({ deliveries }: World): string[] {
     }
   }
   return problems;
-}
-
-export function randomFaults(seed: number): SimulatedDisk['fault'] {
-  const random = seeded(seed);
-  return (operation) =>
-    operation !== 'read' && random.chance(0.15) ? (operation === 'write' ? 'ENOSPC' : 'EIO') : undefined;
 }

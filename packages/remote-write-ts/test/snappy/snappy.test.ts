@@ -2,7 +2,8 @@ import fc from 'fast-check';
 import * as snappyjs from 'snappyjs';
 import { describe, expect, it } from 'vitest';
 import { SnappyError, snappyCompress, snappyUncompress } from '../../src/index.ts';
-import { maxCompressedLength, putCopy, putLiteral, putPreamble } from '../../src/snappy/index.ts';
+import { compressInto, maxCompressedLength, putCopy, putLiteral, putPreamble } from '../../src/snappy/index.ts';
+import { plainCompress } from './plain.ts';
 
 const MAX_BYTES = 1 << 24;
 
@@ -52,6 +53,30 @@ describe('compressing', () => {
       }),
       { numRuns: 500 },
     );
+  });
+
+  it('gives the bytes of the plainest form of its search, and writes nothing behind the room that it asks for', () => {
+    const check = (bytes: Uint8Array) => {
+      const needed = maxCompressedLength(bytes.length);
+      const room = new Uint8Array(needed + 8).fill(0xa5);
+      const length = compressInto(bytes, room.subarray(0, needed));
+      expect(Buffer.compare(room.subarray(0, length), plainCompress(bytes))).toBe(0);
+      expect(room.subarray(needed).every((byte) => byte === 0xa5)).toBe(true);
+    };
+    fc.assert(fc.property(data, check), { numRuns: 500 });
+    for (const alphabet of [1, 2, 3, 5, 256]) {
+      for (let length = 0; length < 400; length += length < 40 ? 1 : 7) check(noise(length, alphabet, length));
+      check(noise(140_000, alphabet, 1));
+    }
+    // Literals of all lengths that the search can stop at, also those of 256 and 257 bytes, between which the header grows.
+    const zeros = new Uint8Array(30);
+    for (let length = 0; length < 300; length++) {
+      check(Uint8Array.from([...noise(length, 256, length), ...zeros]));
+      check(Uint8Array.from([...zeros, ...noise(length, 256, length), ...zeros]));
+    }
+    // Text between stretches that repeat: literals of all sizes, matches at all distances.
+    const parts = Array.from({ length: 300 }, (_, i) => [noise(i % 97, 256, i), noise(3 + ((i * 7) % 90), 2, i % 5)]);
+    check(Uint8Array.from(Buffer.concat(parts.flat())));
   });
 
   it('works across its blocks of 64 KiB, for data that compresses and data that does not', () => {
