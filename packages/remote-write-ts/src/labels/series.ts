@@ -77,9 +77,16 @@ function seriesMetadata(name: string, { type, help = '', unit = '', family }: Me
   for (const text of [help, unit, family ?? '']) {
     if (!text.isWellFormed()) throw new LabelError('not_unicode', 'metadata have a lone surrogate');
   }
+  const typeIndex = METRIC_TYPES.indexOf(type);
+  if (typeIndex < 0) {
+    throw new LabelError(
+      'unknown_type',
+      `${name}: no type of metric is ${JSON.stringify(type)}: ${METRIC_TYPES.join(', ')}`,
+    );
+  }
   const made = {
     family: family ?? familyName(name, type),
-    type: METRIC_TYPES.indexOf(type),
+    type: typeIndex,
     help: internSymbol(help),
     unit: internSymbol(unit),
   };

@@ -88,6 +88,14 @@ describe('a series', () => {
   });
 });
 
+it('refuses a type that is none: no receiver could read a request with it', () => {
+  for (const type of ['Counter', '', undefined, null]) {
+    expect(() => createSeries([['__name__', 'm']], { type } as never)).toThrow(
+      expect.objectContaining({ name: 'LabelError', code: 'unknown_type' }),
+    );
+  }
+});
+
 describe('an exemplar', () => {
   it('has its labels sorted, for either protocol', () => {
     const exemplar = createExemplar(
