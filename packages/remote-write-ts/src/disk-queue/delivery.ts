@@ -92,6 +92,8 @@ export class Delivery {
     this.#reading = this.#parts.readAgain(unread).finally(() => {
       this.#reading = undefined;
       this.serve();
+      // Perhaps there was nothing else.
+      this.#parts.onSettled();
     });
   }
 

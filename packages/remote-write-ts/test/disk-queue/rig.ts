@@ -30,11 +30,11 @@ export function body(text: string, samples = 1): RequestBody {
   return { protocol: '1.0', bytes: Buffer.from(text), counts, minTimestampMs: 1, maxTimestampMs: 2 };
 }
 
+/** @param isPatient false: what it waits for never comes, as long as it isn't stopped. */
 export function queueRig(
   options: Partial<DiskQueueOptions> = {},
-  { disk = simulatedDisk(seeded(1)), isOpen = true, shards = 1 } = {},
+  { disk = simulatedDisk(seeded(1)), isOpen = true, shards = 1, isPatient = true, clock = { ms: 1_000_000 } } = {},
 ): QueueRig {
-  const clock = { ms: 1_000_000 };
   const waiting: { text: string; resolve: (fate: 'settled' | 'unsettled') => void }[] = [];
   const answerAll = (fate: 'settled' | 'unsettled') => {
     for (const { resolve } of waiting.splice(0)) resolve(fate);
@@ -65,8 +65,9 @@ export function queueRig(
     {
       now: () => clock.ms,
       random: () => 0.5,
-      sleep: async (ms) => {
+      sleep: async (ms, signal) => {
         sleeps.push(ms);
+        if (!isPatient) await new Promise((resolve) => signal.addEventListener('abort', resolve));
       },
       async deliver({ bytes }, info) {
         const text = Buffer.from(bytes).toString();
@@ -82,6 +83,17 @@ export function queueRig(
   queue.relayout(shards);
   const texts = () => delivered.map(({ text }) => text);
   return { disk, queue, clock, delivered, texts, dropped, warnings, sleeps, gate };
+}
+
+export const SEGMENT = /\.segment$/;
+
+/** Names of files, in their order. */
+export function names({ files }: SimulatedDisk, which: RegExp): string[] {
+  return [...files.keys()].filter((name) => which.test(name)).sort();
+}
+
+export function content({ files }: SimulatedDisk, name: string): Buffer {
+  return files.get(name)!.content;
 }
 
 /** Long enough for all that doesn't wait for something. */
