@@ -1,5 +1,5 @@
 // Keeps the cursor in three files, so that there always is a sound one: the one that is known to be on the disk, and the one
-// that was written last, are never written to. What fails is only counted: it costs repeats after a crash, and nothing else.
+// that was written last, are never written to. What fails is counted, and told to whoever waits: it costs repeats after a crash.
 
 import { join } from 'node:path';
 import { type Cursor, decodeCursor, encodeCursor, NO_CURSOR } from './cursor.ts';
@@ -13,9 +13,7 @@ export interface FoundCursor {
   cursor: Cursor;
   /** Index of its file; -1 if there is none. */
   index: number;
-  /** There is one that can't be read, and may turn up again: sequences that it knows of must not be given a second time. */
-  isDoubtful: boolean;
-  /** There was one that couldn't be read: this one may not be the newest. */
+  /** There was one that couldn't be read, and was removed: this one may not be the newest. */
   isIncomplete: boolean;
 }
 
@@ -29,19 +27,16 @@ export interface ReadCursorOptions extends Patience {
   onError: (kind: DiskErrorKind, error: unknown) => void;
 }
 
-/** Rejects for what may be mended. */
+/** Rejects for what may be mended, and if one can neither be read nor removed. */
 export async function readCursor(fs: FileSystem, directory: string, options: ReadCursorOptions): Promise<FoundCursor> {
-  let found: FoundCursor = { cursor: NO_CURSOR, index: -1, isDoubtful: false, isIncomplete: false };
+  let found: FoundCursor = { cursor: NO_CURSOR, index: -1, isIncomplete: false };
   for (const [index, name] of NAMES.entries()) {
     const path = join(directory, name);
     const bytes = await readPatiently(fs, path, options);
     if (bytes === 'unread') {
+      // Or it could turn up again, and take bodies for settled that will be given the sequences it knows of.
+      await fs.remove(path);
       found.isIncomplete = true;
-      const isGone = await fs.remove(path).then(
-        () => true,
-        (error: unknown) => options.onError('remove', error),
-      );
-      if (!isGone) found.isDoubtful = true;
     } else {
       const cursor = bytes && decodeCursor(bytes);
       if (cursor !== undefined && cursor.generation > found.cursor.generation) found = { ...found, cursor, index };
@@ -90,12 +85,11 @@ export class CursorFiles {
   /** The write that hasn't begun. */
   #waiting: Promise<boolean> | undefined;
 
-  constructor(fs: FileSystem, directory: string, { cursor, index, isDoubtful }: FoundCursor, options: CursorOptions) {
+  constructor(fs: FileSystem, directory: string, { cursor, index }: FoundCursor, options: CursorOptions) {
     this.#fs = fs;
     this.#directory = directory;
     this.#options = options;
-    // Newer than one that couldn't be read.
-    this.#generation = cursor.generation + (isDoubtful ? 2 ** 32 : 0);
+    this.#generation = cursor.generation;
     this.#last = index;
     this.#safe = index;
   }

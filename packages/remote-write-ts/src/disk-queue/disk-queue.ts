@@ -139,7 +139,7 @@ export class DiskQueue {
       found = await recover(this.#fs, dir, {
         ...this.#options,
         sleep: this.#hooks.sleep,
-        signal: this.#stopping.signal,
+        signal,
         onError,
       });
     } catch (error) {

@@ -3,7 +3,7 @@
 
 import { join } from 'node:path';
 import { findAsides } from './aside.ts';
-import { NO_CURSOR } from './cursor.ts';
+import { type Cursor, NO_CURSOR } from './cursor.ts';
 import { type FoundCursor, type Patience, readCursor } from './cursor-files.ts';
 import type { Segment } from './entry.ts';
 import { DiskQueueError } from './errors.ts';
@@ -13,7 +13,7 @@ import { type FoundSegment, type Replayed, replay } from './replay.ts';
 import { isPlausibleName, parseSegmentName, SEGMENT_HEADER_BYTES, type SegmentName } from './segment.ts';
 import { readSegment } from './segment-file.ts';
 import type { LogState } from './segment-log.ts';
-import { CURSOR_JUMP, SEGMENT_JUMP, startAt } from './sequence.ts';
+import { SEGMENT_JUMP, startAt } from './sequence.ts';
 import type { DiskErrorKind } from './stats.ts';
 
 export interface RecoverOptions extends Patience {
@@ -52,13 +52,16 @@ async function read(fs: FileSystem, directory: string, options: RecoverOptions):
   const taken = [...found.map(({ segment }) => segment), ...asides].filter(isPlausibleName);
   const { tornBytes, left } = await cutTornEnd(fs, found, cursor.cursor.end, onError);
   // Whatever the policy: files that an earlier process has removed must not come back among those of this one.
-  await fs.syncDirectory(directory).catch((error: unknown) => onError('sync', error));
+  await fs.syncDirectory(directory).catch((error: unknown) => {
+    if (cursor.isIncomplete) throw error;
+    onError('sync', error);
+  });
   const lanes = new Lanes(cursor.cursor);
   const replayed = replay(left, cursor, lanes);
   const last = left.at(-1)?.content.kind;
   // How many bodies a segment holds that can't be read, only the cursor may know; if there is one.
   const isUnsure = last === 'unread' || last === 'foreign' || (cursor.cursor === NO_CURSOR && asides.length > 0);
-  const start = startAt(replayed.known, neededSequence(replayed.known.sequence, taken, cursor, isUnsure));
+  const start = startAt(replayed.known, neededSequence(replayed.known.sequence, taken, cursor.cursor, isUnsure));
   lanes.begin(start);
   const nextNumber = 1 + Math.max(0, ...taken.map(({ number }) => number));
   const segments = left.map(({ segment }) => segment);
@@ -135,14 +138,8 @@ async function cut(fs: FileSystem, path: string, sizeBytes: number): Promise<voi
 }
 
 // So that no sequence is given twice, whatever can't be read, or has been lost.
-function neededSequence(
-  known: number,
-  taken: readonly SegmentName[],
-  { cursor, isDoubtful }: FoundCursor,
-  isUnsure: boolean,
-): number {
+function neededSequence(known: number, taken: readonly SegmentName[], cursor: Cursor, isUnsure: boolean): number {
   // A file without a body counts, too: it must not come to stand behind one with later sequences.
   const beyond = Math.max(known, ...taken.map(({ firstSequence }) => firstSequence));
-  const jump = Math.max(isUnsure ? SEGMENT_JUMP : 0, isDoubtful ? CURSOR_JUMP : 0);
-  return Math.max(beyond + jump, cursor.floor, ...cursor.shards);
+  return Math.max(beyond + (isUnsure ? SEGMENT_JUMP : 0), cursor.floor, ...cursor.shards);
 }

@@ -10,7 +10,7 @@ import { encodeFrameHeader, FRAME_HEADER_BYTES } from './frame.ts';
 import type { FsyncPolicy } from './options.ts';
 import { encodeSegmentHeader, MAX_SEGMENT_NUMBER, SEGMENT_HEADER_BYTES, segmentName } from './segment.ts';
 import { SegmentFiles } from './segment-files.ts';
-import type { Position } from './sequence.ts';
+import { MAX_SEQUENCE, type Position } from './sequence.ts';
 import type { DiskErrorKind } from './stats.ts';
 
 export interface Unstored {
@@ -55,6 +55,8 @@ export class SegmentLog {
   /** What is written to; the last of the segments, unless it is new and nothing stands in it. */
   #active: Segment | undefined;
   #isDirty = false;
+  /** One after the other; they don't reject. */
+  #syncing: Promise<void> = Promise.resolve();
   /** Of the oldest. */
   #removal: Promise<boolean> | undefined;
   /** Those whose sync has failed. */
@@ -108,7 +110,7 @@ export class SegmentLog {
     for (const unstored of bodies) {
       if (places.length > 0 && at + frameBytes(unstored) > this.#options.segmentBytes) break;
       const sequence = this.#nextSequence + places.length;
-      if (!Number.isSafeInteger(sequence + 1)) break;
+      if (sequence > MAX_SEQUENCE) break;
       const header = encodeFrameHeader(unstored.body, { ...unstored, sequence }, segment.salt);
       buffers.push(header, unstored.body.bytes);
       const bodyBytes = unstored.body.bytes.length;
@@ -132,7 +134,12 @@ export class SegmentLog {
   }
 
   /** For the policy `interval`. */
-  async sync(): Promise<void> {
+  sync(): Promise<void> {
+    this.#syncing = this.#syncing.then(() => this.#sync());
+    return this.#syncing;
+  }
+
+  async #sync(): Promise<void> {
     const segment = this.#active;
     if (segment === undefined || !this.#isDirty || this.#options.fsync === 'never') return;
     this.#isDirty = false;
@@ -176,6 +183,10 @@ export class SegmentLog {
     }
     const index = this.#segments.indexOf(segment);
     if (index >= 0) this.#segments.splice(index, 1);
+    // Under its old name, it would be taken for one that isn't needed.
+    if (this.#options.fsync !== 'never') {
+      await this.#fs.syncDirectory(this.#directory).catch((error: unknown) => this.#options.onError('sync', error));
+    }
     return true;
   }
 

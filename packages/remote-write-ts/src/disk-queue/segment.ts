@@ -4,7 +4,7 @@
 import { crc32 } from 'node:zlib';
 import { DiskQueueError } from './errors.ts';
 import { decodeFrameHeader, FRAME_HEADER_BYTES, FRAME_MAGIC, type FrameHeader, isBodySound } from './frame.ts';
-import { MAX_FOUND_SEQUENCE, readSequence } from './sequence.ts';
+import { MAX_SEQUENCE, readSequence } from './sequence.ts';
 
 export const SEGMENT_HEADER_BYTES = 32;
 const MAGIC = Buffer.from('RWQSEGMT', 'latin1');
@@ -37,9 +37,8 @@ function hex(number: number, digits: number): string {
   return number.toString(16).padStart(digits, '0');
 }
 
-/** Above it there is no name. */
-export const MAX_SEGMENT_NUMBER = 0xffff_ffff;
-const MAX_FOUND_NUMBER = 2 ** 31;
+/** The last that is given. */
+export const MAX_SEGMENT_NUMBER = 2 ** 31;
 
 /** @returns undefined for the name of something else. */
 export function parseSegmentName(name: string): SegmentName | undefined {
@@ -49,9 +48,9 @@ export function parseSegmentName(name: string): SegmentName | undefined {
   return { firstSequence: firstSequence!, number: number!, jumped: jumped! };
 }
 
-/** Whether others can come behind it. */
+/** Whether a disk queue can have given it. */
 export function isPlausibleName({ firstSequence, number, jumped }: SegmentName): boolean {
-  return firstSequence <= MAX_FOUND_SEQUENCE && number <= MAX_FOUND_NUMBER && jumped <= firstSequence;
+  return firstSequence <= MAX_SEQUENCE && number <= MAX_SEGMENT_NUMBER && jumped <= firstSequence;
 }
 
 export function encodeSegmentHeader({ shards, firstSequence, salt }: SegmentHeader): Buffer {

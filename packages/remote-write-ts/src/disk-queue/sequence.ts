@@ -3,10 +3,8 @@
 
 /** More than a segment holds: 2^30 bytes and a body, at 80 bytes each or more. */
 export const SEGMENT_JUMP = 2 ** 24;
-/** More than were ever given while a cursor that can't be read was written. */
-export const CURSOR_JUMP = 2 ** 40;
-/** What claims to have more has not been written by a disk queue: it would leave no room for the sequences behind it. */
-export const MAX_FOUND_SEQUENCE = 2 ** 52;
+/** The last that is given: what claims to have more was not written by a disk queue. Far from what can't be counted any more. */
+export const MAX_SEQUENCE = 2 ** 52;
 
 /** A place in the row of sequences. */
 export interface Position {

@@ -317,7 +317,14 @@ describe('a client with a disk queue', () => {
     const [first] = mock.requests;
     expect(first!.series).toHaveLength(11);
     await client.close(1);
-    expect(sums(client.stats())).toBe(1_000);
+    const { unsettled, ...after } = client.stats();
+    expect(sums({ unsettled, ...after })).toBe(1_000);
+    // What was on its way is no longer on disk, and was not sent: it is dropped, and the rest is for the next one.
+    expect(after.dropped.disk_max_bytes.samples - stats.dropped.disk_max_bytes.samples).toBe(first!.series.length);
+    const next = clientOf(await startMock());
+    await next.flush();
+    expect(next.stats().sent).toMatchObject({ samples: unsettled.samples });
+    expect(next.stats().disk).toMatchObject({ lost: 0, unreadable: 0 });
   });
 
   it('tells a 1.0 receiver the metadata, too', async () => {

@@ -263,7 +263,7 @@ describe('a disk that fails', () => {
 
   it('whose cursor cannot be written goes on, and costs repeats', async () => {
     const first = queueRig();
-    first.disk.fault = (_operation, name) => (name.startsWith('cursor') ? 'EIO' : undefined); // nor read
+    first.disk.fault = (operation, name) => (operation !== 'read' && name.startsWith('cursor') ? 'EIO' : undefined);
     for (const text of range(3)) await first.queue.append(0, body(text));
     await first.queue.drained();
     expect(first.queue.stats().errors.cursor).toBeGreaterThan(0);
@@ -308,6 +308,41 @@ describe('damage', () => {
     expect(dropped).toEqual([]);
     expect(queue.stats()).toMatchObject({ lost: 1 });
     expect(warnings).toEqual(["disk queue: 0 bodies are damaged, and 1 can't be found"]);
+  });
+
+  it('is counted once, when it is its turn, however often the queue is opened before', async () => {
+    let { disk, contents } = await stored(8);
+    contents[1]![32 + 10]! ^= 1;
+    contents[2]![32 + 80 + 3]! ^= 1;
+    const sums = { lost: 0, dropped: 0 };
+    for (let life = 0; life < 5; life++) {
+      const rig = queueRig({}, { disk, isOpen: life >= 3 });
+      await rig.queue.ready;
+      if (life >= 3) await rig.queue.drained();
+      await settle();
+      const { lost, dropped, replayed } = rig.queue.stats();
+      sums.lost += lost;
+      sums.dropped += dropped.disk_damaged;
+      expect(rig.dropped).toEqual(life === 3 ? [{ reason: 'disk_damaged', samples: 10 }] : []);
+      if (life < 3) expect({ ...sums, replayed }).toEqual({ lost: 0, dropped: 0, replayed: 7 });
+      disk = rig.disk.reborn('kill');
+    }
+    expect(sums).toEqual({ lost: 1, dropped: 1 });
+  });
+
+  it('of the last body is no torn end, if the cursor knows of it', async () => {
+    const first = queueRig({}, { isOpen: false, shards: 2 });
+    for (let i = 0; i < 3; i++) await first.queue.append(i % 2, padded(i));
+    first.queue.stop();
+    first.gate.abort();
+    await first.queue.close();
+    const disk = first.disk.reborn('kill');
+    const { content } = [...disk.files].find(([name]) => name.endsWith('.segment'))![1];
+    content[content.length - 1]! ^= 1;
+    const { numbers, queue, dropped } = await replay(disk);
+    expect(numbers.toSorted()).toEqual([0, 1]);
+    expect(dropped).toEqual([{ reason: 'disk_damaged', samples: 10 }]);
+    expect(queue.stats()).toMatchObject({ tornBytes: 0, lost: 0 });
   });
 
   it("of a segment's header costs that segment, and those behind it go on", async () => {

@@ -61,19 +61,21 @@ describe('a body that is on its way when its segment is dropped', () => {
     expect(lost).toBe(1);
   });
 
-  it('is counted as dropped if it was to be read from the segment that is gone', async () => {
-    const rig = queueRig({ segmentBytes: SEGMENT_HEADER + 2 * BODY_BYTES, maxBytes: 500 }, { isOpen: false });
-    for (let i = 0; i < 4; i++) await rig.queue.append(0, padded(i, 100 + i));
-    const second = queueRig(
-      { segmentBytes: SEGMENT_HEADER + 2 * BODY_BYTES, maxBytes: 500 },
-      { disk: rig.disk.reborn('kill') },
-    );
-    // Not before the second half is appended.
-    second.disk.fault = (operation, name) => (operation === 'read' && SEGMENT.test(name) ? 'EIO' : undefined);
-    await second.queue.ready.catch(() => {});
-    second.disk.fault = () => undefined;
+  it('is counted as dropped if it had still to be read', async () => {
+    const options = { segmentBytes: SEGMENT_HEADER + 2 * BODY_BYTES, maxBytes: 500 };
+    const first = queueRig(options, { isOpen: false });
+    for (let i = 0; i < 4; i++) await first.queue.append(0, padded(i, 100 + i));
+    const disk = first.disk.reborn('kill');
+    // Not as a whole, but each body.
+    disk.fault = (operation, _name, range) => (operation === 'read' && range !== undefined ? 'EIO' : undefined);
+    const second = queueRig(options, { disk, isPatient: false });
+    await second.queue.ready;
+    await settle();
+    for (let i = 4; i < 6; i++) await second.queue.append(0, padded(i, 100 + i));
+    expect(second.dropped).toEqual([{ reason: 'disk_max_bytes', samples: 101 }]);
     await second.queue.close();
-    expect(second.dropped).toEqual([]);
+    expect(second.dropped.slice(1)).toEqual([{ reason: 'disk_max_bytes', samples: 100 }]);
+    expect(second.queue.stats()).toMatchObject({ bodies: 4, dropped: { disk_max_bytes: 2, disk_damaged: 0 } });
   });
 });
 
