@@ -29,8 +29,7 @@ export interface ReadAgainParts {
 export async function readAgain(unread: Unread, parts: ReadAgainParts): Promise<void> {
   const { lanes, retention, books, advanceCursor, onFound } = parts;
   const content = await read(unread, parts);
-  // Given up for the sake of its room, meanwhile.
-  if (content === 'stopped' || lanes.unread !== unread) return;
+  if (content === undefined) return;
   if (content.kind === 'sound') {
     const entries: Entry[] = fill(unread, content, lanes);
     books.replayed += entries.length;
@@ -58,16 +57,20 @@ async function forget(segment: Segment, { log, sleep, advanceCursor, signal }: R
   }
 }
 
+// Undefined if nobody wants it any more: this is the end, or it was given up for the sake of its room meanwhile.
 async function read(
-  { segment }: Unread,
-  { fs, books, sleep, signal }: ReadAgainParts,
-): Promise<SegmentContent | 'stopped'> {
+  unread: Unread,
+  { fs, lanes, books, sleep, signal }: ReadAgainParts,
+): Promise<SegmentContent | undefined> {
+  const { segment } = unread;
+  const isWanted = () => !signal.aborted && lanes.unread === unread;
   const onError = (error: unknown) => books.failed('read', error);
   for (let attempt = 1; attempt <= MAX_READS; attempt++) {
     if (attempt > 1) await sleep(READ_PAUSE_MS, signal).catch(() => {});
-    if (signal.aborted) return 'stopped';
+    if (!isWanted()) return undefined;
     try {
       const content = await readSegment(fs, segment.path, segment, onError);
+      if (!isWanted()) return undefined;
       if (content.kind !== 'unread') return content;
     } catch (error) {
       onError(error);
@@ -75,5 +78,5 @@ async function read(
   }
   segment.isHurt = true;
   const salvaged = await salvageSegment(fs, segment.path, segment, onError);
-  return signal.aborted ? 'stopped' : salvaged;
+  return isWanted() ? salvaged : undefined;
 }

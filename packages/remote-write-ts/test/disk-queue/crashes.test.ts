@@ -141,7 +141,7 @@ describe('where segments cannot be read, what was accepted arrives in order, or 
     ['most', 0.6, 'kill'],
     ['all', 1, 'kill'],
     ['most', 0.6, 'power'],
-  ] as const)('for a while, %s of them', async (_which, share, kind) => {
+  ] as const)('for a while, %s of them (%d, %s)', async (_which, share, kind) => {
     let unreadable = 0;
     for (const seed of seeds) {
       const world = worldOf(seed, 'batch');

@@ -21,6 +21,8 @@ export interface QueueRig {
   dropped: { reason: DiskDropReason; samples: number }[];
   warnings: string[];
   sleeps: number[];
+  /** Ends what sleeps, if it isn't patient. */
+  wake(): void;
   /** While it is closed, what arrives waits for its answer. */
   gate: { isOpen: boolean; open(): void; answer(text: string): void; abort(): void };
 }
@@ -30,7 +32,7 @@ export function body(text: string, samples = 1): RequestBody {
   return { protocol: '1.0', bytes: Buffer.from(text), counts, minTimestampMs: 1, maxTimestampMs: 2 };
 }
 
-/** @param isPatient false: what it waits for never comes, as long as it isn't stopped. */
+/** @param isPatient false: it sleeps until it is woken or stopped. */
 export function queueRig(
   options: Partial<DiskQueueOptions> = {},
   { disk = simulatedDisk(seeded(1)), isOpen = true, shards = 1, isPatient = true, clock = { ms: 1_000_000 } } = {},
@@ -60,6 +62,10 @@ export function queueRig(
   const dropped: QueueRig['dropped'] = [];
   const warnings: string[] = [];
   const sleeps: number[] = [];
+  const sleepers: (() => void)[] = [];
+  const wake = () => {
+    for (const resolve of sleepers.splice(0)) resolve();
+  };
   const queue = new DiskQueue(
     { dir: 'queue', fileSystem: disk, ...options },
     {
@@ -67,7 +73,11 @@ export function queueRig(
       random: () => 0.5,
       sleep: async (ms, signal) => {
         sleeps.push(ms);
-        if (!isPatient) await new Promise((resolve) => signal.addEventListener('abort', resolve));
+        if (isPatient) return;
+        await new Promise<void>((resolve) => {
+          sleepers.push(resolve);
+          signal.addEventListener('abort', () => resolve());
+        });
       },
       async deliver({ bytes }, info) {
         const text = Buffer.from(bytes).toString();
@@ -82,7 +92,7 @@ export function queueRig(
   );
   queue.relayout(shards);
   const texts = () => delivered.map(({ text }) => text);
-  return { disk, queue, clock, delivered, texts, dropped, warnings, sleeps, gate };
+  return { disk, queue, clock, delivered, texts, dropped, warnings, sleeps, wake, gate };
 }
 
 export const SEGMENT = /\.segment$/;

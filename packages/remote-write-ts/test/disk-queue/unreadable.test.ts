@@ -141,6 +141,53 @@ describe('a segment that cannot be read when the queue is opened', () => {
     expect(names(disk, ASIDE)).toHaveLength(1);
     expect(names(disk, SEGMENT)).toHaveLength(0);
   });
+
+  it('that is dropped for its room lets nothing behind it be sent before the cursor knows', async () => {
+    const disk = await stored(4);
+    disk.fault = failing(names(disk, SEGMENT)[0]);
+    const options = { segmentBytes: 32 + 2 * (80 + 6), maxBytes: 2 * (32 + 2 * (80 + 6)) };
+    const rig = queueRig(options, { disk, isPatient: false });
+    await rig.queue.ready;
+    await settle();
+    // The write of a cursor takes its time.
+    let write = () => {};
+    const written = new Promise<void>((resolve) => {
+      write = resolve;
+    });
+    const { open } = disk;
+    disk.open = async (path, mode) => {
+      if (path.includes('cursor')) await written;
+      return open(path, mode);
+    };
+    const appended = rig.queue.append(0, body('body 4'));
+    await settle();
+    rig.wake();
+    await settle();
+    expect(rig.texts()).toEqual([]);
+    write();
+    await appended;
+    await rig.queue.drained();
+    expect(rig.texts()).toEqual(['body 2', 'body 3', 'body 4']);
+    expect(rig.queue.stats()).toMatchObject({ unreadable: 1, lost: 2, aside: { files: 0 } });
+    await rig.queue.close();
+  });
+
+  it('keeps what lies behind it from growing too old', async () => {
+    const first = await stored(6);
+    const clock = { ms: 1_000_000 };
+    first.fault = failing(names(first, SEGMENT)[1]);
+    const second = queueRig({ maxAgeMs: 60_000 }, { disk: first, isOpen: false, clock });
+    await second.queue.ready;
+    await settle();
+    clock.ms += 61_000;
+    await second.queue.append(0, body('new'));
+    // The first is on its way.
+    expect(second.dropped).toEqual([{ reason: 'disk_max_age', samples: 10 }]);
+    const third = queueRig({}, { disk: second.disk.reborn('kill'), clock });
+    await third.queue.drained();
+    expect(third.texts()).toEqual(['body 0', ...range(4, 2), 'new']);
+    await third.queue.close();
+  });
 });
 
 describe('a segment that is not understood', () => {
