@@ -10,7 +10,7 @@ import { decodeFetchResponse, type FetchResponse } from './fetch-response.ts';
 import { Follower } from './follower.ts';
 import { fetchRaw } from './kafkajs.ts';
 import type { KafkaLogStats, Lag, Skipped } from './options.ts';
-import { readOne } from './positions.ts';
+import { bounds, readOne } from './positions.ts';
 
 const OFFSET_OUT_OF_RANGE = 1;
 const CORRUPT_MESSAGE = 2;
@@ -191,7 +191,8 @@ export class KafkaConsumer implements LogConsumer {
       const follower = this.followers.get(part.partition);
       if (follower === undefined) continue;
       if (part.errorCode !== UNKNOWN_TOPIC_OR_PARTITION) this.missingSince.delete(part.partition);
-      const mayBeOther = this.unchecked.has(part.partition) && ANSWERED.includes(part.errorCode);
+      const isBeyond = part.errorCode === OFFSET_OUT_OF_RANGE;
+      const mayBeOther = isBeyond || (this.unchecked.has(part.partition) && ANSWERED.includes(part.errorCode));
       if (mayBeOther && !(await this.isSame(follower))) continue;
       if (part.errorCode === 0) follower.fetched(part, askedMs);
       else if (!this.failed(follower, part.errorCode, part.logStart)) mustRefresh = true;
@@ -204,7 +205,8 @@ export class KafkaConsumer implements LogConsumer {
   }
 
   /**
-   * A partition that was gone for a while may be another one: the record that was read last must still be there, or be deleted.
+   * A partition that was gone for a while, or has no record for our position, may be another one: the record that was read last must
+   * still be there, or be deleted, and the end can't lie before it.
    * @throws where that can't be learnt now: the next answer is looked at again
    */
   private async isSame(follower: Follower): Promise<boolean> {
@@ -213,13 +215,16 @@ export class KafkaConsumer implements LogConsumer {
     const found =
       lastRecord && (await readOne(connection, partition, lastRecord.offset, (record) => record.timestampMs));
     this.unchecked.delete(partition);
-    if (found === undefined || found === lastRecord?.timestampMs) return true;
-    follower.fail(
-      new LogError(
-        'log_damaged',
-        `record ${lastRecord?.offset} of partition ${partition} is not the one that was read: topic ${topic} was deleted and made anew`,
-      ),
-    );
+    if (found !== undefined && found === lastRecord?.timestampMs) return true;
+    let what: string;
+    if (found !== undefined)
+      what = `record ${lastRecord?.offset} of partition ${partition} is not the one that was read`;
+    else {
+      const { end } = await bounds(connection, partition);
+      if (end >= follower.position) return true;
+      what = `partition ${partition} ends at offset ${end}, before ${follower.position}, up to where it was read`;
+    }
+    follower.fail(new LogError('log_damaged', `${what}: topic ${topic} was deleted and made anew, or lost records`));
     return false;
   }
 

@@ -26,10 +26,7 @@ describeWithKafka('a topic that is deleted and made anew while it is read', () =
     await Promise.all([producer.disconnect(), again.disconnect()]);
 
     await until('the end of the reading', () => collector.errors.length > 0);
-    // The new one answers while it is still empty, or only when it is longer.
-    expect(collector.errors[0]!.error.message).toMatch(
-      /was deleted and made anew|offset 10 of partition 0 is outside the log/,
-    );
+    expect(collector.errors[0]!.error.message).toContain('was deleted and made anew');
     expect(collector.records.length).toBe(10);
   });
 });

@@ -248,7 +248,7 @@ function createSearch() {
     },
     failed(): void {
       if (passed > 0) return;
-      pause = Math.min(3 * pause + 3, MOST_PASSED_BATCHES);
+      pause = Math.min(3 * pause + 7, MOST_PASSED_BATCHES);
       passed = pause + 1;
     },
   };

@@ -38,7 +38,7 @@ describe('after an endpoint refused everything for a while', () => {
     const { mock, writer } = await rig(() => ({ status: 400, body: 'all' }), { protocol: '1.0' });
     await writer.write(samples(64));
     mock.judge = poisoned;
-    for (let n = 0; n < 3; n++) {
+    for (let n = 0; n < 7; n++) {
       expect(await writer.write(samples(64))).toMatchObject({ requests: 1, failed: { samples: 64 } });
     }
     expect(await writer.write(samples(64))).toMatchObject({ sent: { samples: 63 }, failed: { samples: 1 } });
@@ -49,8 +49,8 @@ describe('after an endpoint refused everything for a while', () => {
     const { mock, writer } = await rig(() => ({ status: 400, body: 'all' }), { protocol: '1.0' });
     const searched: number[] = [];
     for (let n = 0; n < 60; n++) if ((await writer.write(samples(64))).requests > 1) searched.push(n);
-    expect(searched).toEqual([0, 4, 17, 38, 59]);
-    expect(mock.requests.length).toBe(60 + 5 * 14);
+    expect(searched).toEqual([0, 8, 29, 50]);
+    expect(mock.requests.length).toBe(60 + 4 * 14);
   });
 });
 
