@@ -1,3 +1,5 @@
+// Who the sender says it is: each kind of credentials, where secrets come from, and that they show up nowhere. Long, as it is one list of kinds.
+
 import { createHash } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer as createTlsServer } from 'node:https';

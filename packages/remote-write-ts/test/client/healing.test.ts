@@ -1,37 +1,14 @@
 // What a writer has learnt of an endpoint must not outlive its truth: a search that was given up, a protocol that was agreed on.
 
 import { afterEach, describe, expect, it } from 'vitest';
-import { createWriter, type Writer, type WriterOptions } from '../../src/index.ts';
-import { closeMocks, type Judge, type Mock, type MockRequest, oldReceiver, startMock } from './mock.ts';
-import { NOW_MS, samples } from './points.ts';
+import { type Judge, type MockRequest, oldReceiver } from './mock.ts';
+import { samples } from './points.ts';
+import { closeRigs, protocols, rig } from './writer-rig.ts';
 
-const writers: Writer[] = [];
-
-afterEach(async () => {
-  for (const writer of writers.splice(0)) await writer.close();
-  await closeMocks();
-});
-
-async function rig(judge: Judge, options: Partial<WriterOptions> = {}) {
-  const mock = await startMock(judge);
-  const clock = { ms: NOW_MS };
-  const writer = createWriter({
-    url: mock.url,
-    userAgent: 'test/1.0',
-    random: () => 0,
-    now: () => clock.ms,
-    sleep: async (waitMs) => {
-      clock.ms += waitMs;
-    },
-    ...options,
-  });
-  writers.push(writer);
-  return { mock, writer, clock };
-}
+afterEach(closeRigs);
 
 const holds = (request: MockRequest, name: string) => request.series.some(({ labels }) => labels['__name__'] === name);
 const poisoned: Judge = (request) => (holds(request, 's3') ? { status: 400, body: 'poison' } : undefined);
-const protocols = (mock: Mock) => mock.requests.map(({ protocol }) => protocol);
 
 describe('after an endpoint refused everything for a while', () => {
   it('the series at fault is found, though it is in every batch', async () => {

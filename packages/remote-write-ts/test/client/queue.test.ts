@@ -1,3 +1,5 @@
+// The client with its queue against a mock receiver: batches, back-pressure, shards, metadata, closing. Long, as each needs the same rig.
+
 import { afterEach, describe, expect, it } from 'vitest';
 import { LoadMeter } from '../../src/client/load.ts';
 import { resolveQueue } from '../../src/client/options.ts';

@@ -1,55 +1,14 @@
+// What a writer makes of a batch: the protocol, the fate of each point, the search for what a receiver refuses.
+
 import { afterEach, describe, expect, it } from 'vitest';
-import {
-  type AttemptInfo,
-  createExemplar,
-  createWriter,
-  exponentialHistogram,
-  type Point,
-  SenderError,
-  type Writer,
-  type WriterOptions,
-} from '../../src/index.ts';
-import { closeMocks, type Judge, type Mock, type MockSeries, oldReceiver, startMock, written } from './mock.ts';
+import { createExemplar, createWriter, exponentialHistogram, type Point, SenderError } from '../../src/index.ts';
+import { type Judge, type Mock, type MockSeries, oldReceiver, written } from './mock.ts';
 import { mixture, NOW_MS, sample, samples, series } from './points.ts';
+import { closeRigs, protocols, rig } from './writer-rig.ts';
 
 const NONE = { samples: 0, histograms: 0, exemplars: 0 };
-const writers: Writer[] = [];
 
-afterEach(async () => {
-  for (const writer of writers.splice(0)) await writer.close();
-  await closeMocks();
-});
-
-interface Rig {
-  mock: Mock;
-  writer: Writer;
-  sleeps: number[];
-  infos: AttemptInfo[];
-  clock: { ms: number };
-}
-
-async function rig(judge?: Judge, options: Partial<WriterOptions> = {}): Promise<Rig> {
-  const mock = await startMock(judge);
-  const sleeps: number[] = [];
-  const infos: AttemptInfo[] = [];
-  const clock = { ms: NOW_MS };
-  const writer = createWriter({
-    url: mock.url,
-    userAgent: 'test/1.0',
-    random: () => 0,
-    now: () => clock.ms,
-    sleep: async (waitMs) => {
-      sleeps.push(waitMs);
-      clock.ms += waitMs;
-    },
-    onAttempt: (info) => infos.push(info),
-    ...options,
-  });
-  writers.push(writer);
-  return { mock, writer, sleeps, infos, clock };
-}
-
-const protocols = (mock: Mock) => mock.requests.map(({ protocol }) => protocol);
+afterEach(closeRigs);
 const names = (mock: Mock) => mock.requests.map((r) => r.series.map(({ labels }) => labels['__name__']!));
 
 describe('agreeing on a protocol', () => {

@@ -1,3 +1,5 @@
+// The disk queue on a simulated disk, one rule at a time. Long, as it is a list of rules over one rig; faults and crashes are in files of their own.
+
 import { describe, expect, it } from 'vitest';
 import { DiskQueueError, SenderError } from '../../src/index.ts';
 import { body, queueRig, settle } from './rig.ts';
