@@ -19,10 +19,17 @@ const MAX_STEP_MS = 120_000;
  * far in the past").
  */
 const WINDOW = /out of bounds|too old|too far in the past/i;
+/** Those that are true of all samples of a time. Prometheus calls too old what lies behind its window and a newer sample of the series. */
+const WINDOW_OF_ALL = /out of bounds|too far in the past/i;
 
-/** Whether a refusal is about the receiver's window, which is the same for all series. */
+/** Whether a refusal is about the receiver's window. */
 export function isAboutWindow(answer: string): boolean {
   return WINDOW.test(answer);
+}
+
+/** Whether all samples of that time lie outside the receiver's window, whatever their series. */
+export function isAboutWindowOfAll(answer: string): boolean {
+  return WINDOW_OF_ALL.test(answer);
 }
 
 export class Pace {

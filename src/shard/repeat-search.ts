@@ -3,7 +3,7 @@
 
 import type { Point, PointCounts, WriteOutcome, Writer } from 'remote-write-ts';
 import { samplesOf } from './boundary-outcome.ts';
-import { isAboutWindow } from './pace.ts';
+import { isAboutWindowOfAll } from './pace.ts';
 
 /** So many refusals in a row and nothing taken: it is about the whole of it. Down to about the 2,000th part, and down to an eighth. */
 const DEEP_REFUSALS = 12;
@@ -80,10 +80,10 @@ export class RepeatSearch {
   }
 }
 
-/** Nothing of it was stored, for what a part of it is; the receiver's window concerns all of it alike. */
+/** Nothing of it was stored, for what a part of it is. */
 function wasRolledBack({ kind, protocol, sent, refusals }: WriteOutcome): boolean {
   const [refusal] = refusals;
-  if (kind !== 'settled' || refusal === undefined || samplesOf(sent) > 0 || isAboutWindow(refusal.message))
+  if (kind !== 'settled' || refusal === undefined || samplesOf(sent) > 0 || isAboutWindowOfAll(refusal.message))
     return false;
   return (protocol === '1.0' && refusal.status === 400) || refusal.status === 500;
 }

@@ -68,6 +68,8 @@ export class Receiver {
   /** As Prometheus before 2.50 with an out-of-order window: what is older is refused with a 500. */
   saysTooOld = false;
   refuses: (series: string) => boolean = () => false;
+  /** What it says of these. */
+  refusal = 'is not welcome';
   /** Samples from before this are out of its window. */
   oldestMs = Number.NEGATIVE_INFINITY;
   /** Before a request is looked at. What it throws ends the run. */
@@ -200,7 +202,7 @@ export class Receiver {
 
   private problem(sample: SentSample, newest: Map<string, Sample | undefined>): string | undefined {
     const { series, timestampMs, bits } = sample;
-    if (this.refuses(series)) return `${series} is not welcome`;
+    if (this.refuses(series)) return `${series} ${this.refusal}`;
     if (timestampMs > this.now() + MAX_AHEAD_MS) return `${series} lies in the future`;
     if (timestampMs < this.oldestMs) return `${series} at ${timestampMs} ${OUT_OF_BOUNDS}`;
     const last = newest.has(series) ? newest.get(series) : this.storedOf(sample).at(-1);
